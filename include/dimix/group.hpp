@@ -1,0 +1,82 @@
+// A group: the threads that work on one row together. Row bodies (a posterior row, the normaliser of a row, a loss row) are
+// written once over it and run as they are with one CPU thread, SIMD lanes, or a CUDA block.
+//
+// concept group:
+//   g.for_each(n, f)               f(i) for every i in [0, n), in any order and possibly at once
+//   g.reduce(n, identity, op, f)   op over f(0), ..., f(n-1); op associative and commutative up to rounding;
+//                                  every member of the group gets the result
+//   g.leader()                     true in exactly one member: the one that writes scalars
+//   g.sync()                       what members wrote before is seen by all after
+// Laws: reduce(0, e, op, f) == e; for_each visits each index exactly once; a body that only uses these four gives the same
+// result in every group, up to the rounding of the order of op.
+#pragma once
+
+#include <dimix/config.hpp>
+#include <dimix/core/math.hpp>
+#include <dimix/core/view.hpp>
+
+#include <concepts>
+
+namespace dimix {
+
+namespace archetype {
+struct visit {
+  DIMIX_HD void operator()(index) const {}
+};
+struct value {
+  DIMIX_HD float operator()(index) const { return 0; }
+};
+}  // namespace archetype
+
+template <class G>
+concept group = requires(const G g, index n) {
+  g.for_each(n, archetype::visit{});
+  { g.reduce(n, 0.0f, plus{}, archetype::value{}) } -> std::same_as<float>;
+  { g.leader() } -> std::same_as<bool>;
+  g.sync();
+};
+
+/// One thread. The reference: plain loops in order.
+struct serial_group {
+  template <class F>
+  DIMIX_HD void for_each(index n, F f) const {
+    for (index i = 0; i < n; ++i) f(i);
+  }
+  template <class T, class Op, class F>
+  DIMIX_HD T reduce(index n, T identity, Op op, F f) const {
+    T total = identity;
+    for (index i = 0; i < n; ++i) total = op(total, f(i));
+    return total;
+  }
+  DIMIX_HD bool leader() const { return true; }
+  DIMIX_HD void sync() const {}
+};
+
+/// Width accumulators side by side, merged as a tree at the end: the order in which a CUDA block or a vector register works.
+template <int Width>
+struct lane_group {
+  static_assert(Width >= 1 && (Width & (Width - 1)) == 0, "lane_group<Width>: Width must be a power of two");
+
+  template <class F>
+  DIMIX_HD void for_each(index n, F f) const {
+    for (index i = 0; i < n; ++i) f(i);
+  }
+  template <class T, class Op, class F>
+  DIMIX_HD T reduce(index n, T identity, Op op, F f) const {
+    T lane[Width];
+    for (int w = 0; w < Width; ++w) lane[w] = identity;
+    index i = 0;
+    for (; i + Width <= n; i += Width)
+      for (int w = 0; w < Width; ++w) lane[w] = op(lane[w], f(i + w));
+    for (int w = 0; i + w < n; ++w) lane[w] = op(lane[w], f(i + w));
+    for (int half = Width / 2; half > 0; half /= 2)
+      for (int w = 0; w < half; ++w) lane[w] = op(lane[w], lane[w + half]);
+    return lane[0];
+  }
+  DIMIX_HD bool leader() const { return true; }
+  DIMIX_HD void sync() const {}
+};
+
+static_assert(group<serial_group> && group<lane_group<8>>);
+
+}  // namespace dimix
