@@ -38,10 +38,12 @@ concept group = requires(const G g, index n) {
 
 /// One thread. The reference: plain loops in order.
 struct serial_group {
+  DIMIX_EXEC_CHECK_DISABLE
   template <class F>
   DIMIX_HD void for_each(index n, F f) const {
     for (index i = 0; i < n; ++i) f(i);
   }
+  DIMIX_EXEC_CHECK_DISABLE
   template <class T, class Op, class F>
   DIMIX_HD T reduce(index n, T identity, Op op, F f) const {
     T total = identity;
@@ -57,10 +59,12 @@ template <int Width>
 struct lane_group {
   static_assert(Width >= 1 && (Width & (Width - 1)) == 0, "lane_group<Width>: Width must be a power of two");
 
+  DIMIX_EXEC_CHECK_DISABLE
   template <class F>
   DIMIX_HD void for_each(index n, F f) const {
     for (index i = 0; i < n; ++i) f(i);
   }
+  DIMIX_EXEC_CHECK_DISABLE
   template <class T, class Op, class F>
   DIMIX_HD T reduce(index n, T identity, Op op, F f) const {
     T lane[Width];
