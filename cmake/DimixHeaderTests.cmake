@@ -1,0 +1,74 @@
+# Every public header compiles on its own and twice in one file, under macros that other libraries are known to define, and can
+# be included by several files of one program.
+#
+#   dimix_header_tests()   headers_link_twice: one file per .hpp, and one that includes them all
+#                          headers_link_twice_cuda (with a CUDA compiler): the same with nvcc for the .hpp of the core and all .cuh
+#
+# A header whose function lacks `inline` is then a duplicate definition when the objects are linked.
+
+# Folders that are for the host by nature: Eigen, JSON and files.
+set(DIMIX_HOST_ONLY_FOLDERS nn io)
+
+# Names that complex.h, Arduino, windows.h, X11 and test frameworks define as macros.
+set(dimix_poisoned I B0 small near far interface Bool Status None CHECK REQUIRE)
+# What uses those names itself comes first, unpoisoned.
+set(dimix_before_poison Eigen/Core nlohmann/json.hpp zlib.h)
+
+# Writes FILE only when its text changes, so that nothing is compiled again for nothing.
+function(dimix_write_if_new file text)
+  file(CONFIGURE OUTPUT "${file}" CONTENT "${text}" @ONLY)
+endfunction()
+
+function(dimix_header_program target extension)  # headers in ARGN, relative to include/
+  set(folder "${CMAKE_CURRENT_BINARY_DIR}/${target}")
+  set(poison "")
+  foreach(name IN LISTS dimix_poisoned)
+    string(APPEND poison "#define ${name} \"a header uses the name ${name}, a macro in other libraries\"\n")
+  endforeach()
+
+  set(sources "")
+  set(all "// Every header once more: what is defined without inline is now defined twice.\n#include <cstdio>\n")
+  set(count 0)
+  foreach(header IN LISTS ARGN)
+    set(before "")
+    if(header MATCHES "^dimix/(nn|io)/")
+      foreach(other IN LISTS dimix_before_poison)
+        string(APPEND before "#if __has_include(<${other}>)\n#include <${other}>\n#endif\n")
+      endforeach()
+    endif()
+    string(REGEX REPLACE "[/.]" "_" name "${header}")
+    dimix_write_if_new("${folder}/${name}.${extension}" "${before}${poison}#include <${header}>\n#include <${header}>\n")
+    list(APPEND sources "${folder}/${name}.${extension}")
+    string(APPEND all "#include <${header}>\n")
+    math(EXPR count "${count} + 1")
+  endforeach()
+  string(APPEND all "int main() { std::puts(\"${count} headers included by two files each\"); }\n")
+  dimix_write_if_new("${folder}/all.${extension}" "${all}")
+
+  add_executable(${target} ${sources} "${folder}/all.${extension}")
+  target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-O0>)
+  target_link_libraries(${target} PRIVATE dimix_development dimix::dimix)
+  foreach(part IN LISTS dimix_parts)
+    if(NOT part STREQUAL "cuda" OR extension STREQUAL "cu")
+      target_link_libraries(${target} PRIVATE dimix::${part})
+    endif()
+  endforeach()
+endfunction()
+
+function(dimix_header_tests)
+  file(GLOB_RECURSE headers CONFIGURE_DEPENDS RELATIVE "${PROJECT_SOURCE_DIR}/include" "${PROJECT_SOURCE_DIR}/include/*.hpp")
+  dimix_header_program(headers_link_twice cpp ${headers})
+  add_test(NAME headers_link_twice COMMAND headers_link_twice)
+  set_tests_properties(headers_link_twice PROPERTIES LABELS compile)
+
+  if(dimix_has_cuda)
+    foreach(folder IN LISTS DIMIX_HOST_ONLY_FOLDERS)
+      list(FILTER headers EXCLUDE REGEX "^dimix/${folder}(/|\\.hpp)")
+    endforeach()
+    file(GLOB_RECURSE cuda_headers CONFIGURE_DEPENDS RELATIVE "${PROJECT_SOURCE_DIR}/include" "${PROJECT_SOURCE_DIR}/include/*.cuh")
+    dimix_header_program(headers_link_twice_cuda cu ${headers} ${cuda_headers})
+    add_test(NAME headers_link_twice_cuda COMMAND headers_link_twice_cuda)
+    set_tests_properties(headers_link_twice_cuda PROPERTIES LABELS "compile;cuda")
+    add_dependencies(cuda_checks headers_link_twice_cuda)
+  endif()
+endfunction()

@@ -1,0 +1,24 @@
+# Programs that must not compile, and must say why.
+#
+#   dimix_must_fail_tests(FILES)   one test per file. A file holds the sentence that the compiler has to print, a happy path,
+#                                  and the offence:
+#     // error: absorbing_process<Schedule>: Schedule must provide alpha(t)
+#     #ifdef OFFEND
+#     ...the offending line...
+#     #endif
+#
+# Without OFFEND the file must compile (so it fails for no other reason), with -DOFFEND it must fail and print the sentence. Only
+# the front end runs (-fsyntax-only, which does instantiate templates), so nothing is built.
+function(dimix_must_fail_tests)
+  set(flags -std=c++20 -I "${PROJECT_SOURCE_DIR}/include" -I "${PROJECT_SOURCE_DIR}/tests")
+  if(Eigen3_FOUND)
+    get_target_property(eigen Eigen3::Eigen INTERFACE_INCLUDE_DIRECTORIES)
+    list(APPEND flags -isystem "${eigen}")
+  endif()
+  foreach(file IN LISTS ARGN)
+    cmake_path(GET file STEM name)
+    add_test(NAME must_fail/${name} COMMAND "${CMAKE_COMMAND}" "-DCOMPILER=${CMAKE_CXX_COMPILER}" "-DFLAGS=${flags}" "-DFILE=${file}"
+      -P "${PROJECT_SOURCE_DIR}/cmake/must_fail.cmake")
+    set_tests_properties(must_fail/${name} PROPERTIES LABELS compile)
+  endforeach()
+endfunction()
