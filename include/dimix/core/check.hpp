@@ -1,0 +1,60 @@
+// The checks that public calls share: shapes, tokens, times, counters, finite numbers. Each throws a sentence.
+#pragma once
+
+#include <dimix/core/error.hpp>
+#include <dimix/core/rng.hpp>
+#include <dimix/denoiser.hpp>
+
+#include <cmath>
+#include <string>
+
+namespace dimix {
+
+/// "(2, 64, 18)"
+template <class T, int Rank, class Space>
+std::string shape_of(const view<T, Rank, Space>& v) {
+  std::string text = "(";
+  for (int axis = 0; axis < Rank; ++axis) text += (axis ? ", " : "") + std::to_string(v.extent(axis));
+  return text + ")";
+}
+
+/// Throws unless v has exactly these extents.
+template <class T, int Rank, class... Extents>
+void expects_shape(const char* name, const view<T, Rank>& v, Extents... extents) {
+  static_assert(sizeof...(Extents) == Rank);
+  const view<T, Rank> wanted(nullptr, extents...);
+  expects(same_shape(v, wanted), name, " has shape ", shape_of(v), ", but ", shape_of(wanted), " is needed");
+}
+
+/// t itself, if it lies in [0, 1].
+inline double expects_time(const char* name, index b, double t) {
+  expects(t >= 0 && t <= 1, name, "[", b, "] = ", t, " lies outside [0, 1]");
+  return t;
+}
+
+/// Throws unless every token of (B, D) is a state of its position.
+template <class Space>
+void expects_tokens(const char* name, view<const token, 2> tokens, const Space& space) {
+  for (index b = 0; b < tokens.extent(0); ++b)
+    for (index d = 0; d < tokens.extent(1); ++d)
+      expects(tokens(b, d) >= 0 && tokens(b, d) < space.states(d), name, "[", b, ", ", d, "] = ", tokens(b, d),
+              " is not a state: it must lie in [0, ", space.states(d), ")");
+}
+
+/// Throws unless the counters fit the layout of random bits (core/rng.hpp).
+inline void expects_draws(const char* name, index step, index draw, index dims) {
+  expects(step >= 0 && step < rng::max_step, name, ": step = ", step, " lies outside [0, ", rng::max_step, ")");
+  expects(draw >= 0 && draw < rng::max_draw, name, ": draw = ", draw, " lies outside [0, ", rng::max_draw, ")");
+  expects(dims <= rng::max_position, name, ": D = ", dims, " positions are more than ", rng::max_position);
+}
+
+/// Throws unless all numbers are finite; names the first that is not.
+template <class T, int Rank>
+void expects_finite(const char* name, const view<T, Rank>& values) {
+  using std::isfinite;
+  for (index i = 0; i < values.size(); ++i)
+    expects<numeric_error>(isfinite(static_cast<double>(values.data()[i])), name, " of shape ", shape_of(values), " holds ",
+                           static_cast<double>(values.data()[i]), " at flat index ", i);
+}
+
+}  // namespace dimix

@@ -1,0 +1,66 @@
+// A head turns the raw outputs of a network for one position into one categorical row, and the gradient of the row's
+// log-probabilities back into the gradient of the raw outputs. It is part of every kernel: a row is never stored.
+//
+// concept head<H>:
+//   h.outputs(S)                        how many numbers per position it reads
+//   typename H::template state<Real>    what a row has to remember: the normaliser and little else; trivially copyable
+//   h.template observe<Real>(group, raw, at)         -> state    one reduction over the raw outputs
+//   h.template row<Real>(raw, at, state)             -> row      elementwise from there on:
+//     row.fixed()                       the certain state of a row that no output can change, or -1
+//     row.log_prob(s)                   log p(s), -infinity allowed; O(1)
+//     row.backward(group, S, slope, write)   slope(s) = d loss / d log p(s) -> write(i, d loss / d raw[i]) for every output
+//   with raw a view of the outputs and `at` a place: item b, position d, x_t there.
+// Laws (tests/laws/head.hpp): sum_s exp(log_prob(s)) = 1; backward = central difference of log_prob; a fixed row has zero gradient.
+#pragma once
+
+#include <dimix/group.hpp>
+#include <dimix/state_space.hpp>
+
+#include <concepts>
+#include <type_traits>
+
+namespace dimix {
+
+/// Where a row stands.
+struct place {
+  index item;  // b
+  index dim;   // d
+  token now;   // x_t[b, d]
+};
+
+template <class H, class Real = float>
+concept head = std::is_trivially_copyable_v<H> && std::is_trivially_copyable_v<typename H::template state<Real>> &&
+               requires(const H h, serial_group g, view<const Real, 1> raw, place at, typename H::template state<Real> state,
+                        index s) {
+                 { h.outputs(s) } -> std::same_as<index>;
+                 { h.template observe<Real>(g, raw, at) } -> std::same_as<typename H::template state<Real>>;
+                 { h.template row<Real>(raw, at, state).fixed() } -> std::same_as<token>;
+                 { h.template row<Real>(raw, at, state).log_prob(s) } -> std::same_as<Real>;
+               };
+
+}  // namespace dimix
+
+#include <dimix/head/softmax.hpp>
+#include <dimix/head/subs.hpp>
+
+namespace dimix {
+
+/// The head of a space when the denoiser names none: subs where there is a mask, softmax elsewhere.
+template <state_space Space>
+DIMIX_HD constexpr auto default_head(const Space& space) {
+  if constexpr (masked_space<Space>)
+    return subs{space.mask()};
+  else
+    return softmax{};
+}
+
+/// The head of a denoiser over a space: net.head() if it has one.
+template <class Net, state_space Space>
+constexpr auto head_of(const Net& net, const Space& space) {
+  if constexpr (requires { net.head(); })
+    return net.head();
+  else
+    return default_head(space);
+}
+
+}  // namespace dimix

@@ -1,0 +1,54 @@
+// softmax: p(s) = exp(z_s) / sum exp(z).  Backward: d loss / d z_s = g_s - p_s sum_s' g_s', with g = d loss / d log p.
+#pragma once
+
+#include <dimix/head.hpp>
+
+namespace dimix {
+
+/// log of the sum of the exponentials of n numbers: the maximum first, so that the second pass is plain arithmetic.
+template <std::floating_point Real, class Group, class Value>
+DIMIX_HD Real log_sum_exp(const Group& group, index n, const Value& value) {
+  using std::exp, std::log;
+  const Real top = group.reduce(n, -infinity<Real>(), maximum{}, value);
+  if (top == -infinity<Real>()) return top;
+  return top + log(group.reduce(n, Real(0), plus{}, [&](index i) { return exp(value(i) - top); }));
+}
+
+template <class Real, class Storage>
+struct softmax_row {
+  view<const Storage, 1> raw;  // (S)
+  Real log_normaliser;
+
+  DIMIX_HD token fixed() const { return -1; }
+  DIMIX_HD Real log_prob(index s) const { return static_cast<Real>(raw[s]) - log_normaliser; }
+
+  template <class Group, class Slope, class Write>
+  DIMIX_HD void backward(const Group& group, index S, const Slope& slope, const Write& write) const {
+    const Real total = group.reduce(S, Real(0), plus{}, slope);
+    group.for_each(S, [&](index s) {
+      using std::exp;
+      write(s, slope(s) - exp(log_prob(s)) * total);
+    });
+  }
+};
+
+struct softmax {
+  template <class Real>
+  using state = Real;  // the log-normaliser
+
+  DIMIX_HD constexpr index outputs(index S) const { return S; }
+
+  template <class Real, class Group, class Storage>
+  DIMIX_HD Real observe(const Group& group, view<const Storage, 1> raw, place) const {
+    return log_sum_exp<Real>(group, raw.extent(0), [&](index s) { return static_cast<Real>(raw[s]); });
+  }
+
+  template <class Real, class Storage>
+  DIMIX_HD softmax_row<Real, Storage> row(view<const Storage, 1> raw, place, Real log_normaliser) const {
+    return {raw, log_normaliser};
+  }
+};
+
+static_assert(head<softmax> && std::is_empty_v<softmax>);
+
+}  // namespace dimix

@@ -1,0 +1,62 @@
+// subs: the substitution parameterisation of masked diffusion. x_0 is never the mask, and a position that is not masked keeps
+// its token for certain.  Source: MDLM (Sahoo et al. 2024); sdtt multi_round_sdtt.py _subs_parameterization.
+//
+//   masked:    p(s) = softmax of z without the mask
+//   unmasked:  p(s) = [s = x_t], no output matters and the gradient is zero
+#pragma once
+
+#include <dimix/head/softmax.hpp>
+
+namespace dimix {
+
+template <class Real, class Storage>
+struct subs_row {
+  softmax_row<Real, Storage> masked;
+  token now, mask;
+  Real excluded;  // log-probability that stands for "impossible"
+
+  DIMIX_HD token fixed() const { return now == mask ? token{-1} : now; }
+
+  DIMIX_HD Real log_prob(index s) const {
+    if (now != mask) return s == now ? Real(0) : excluded;
+    return masked.log_prob(s) + (s == mask ? excluded : Real(0));
+  }
+
+  template <class Group, class Slope, class Write>
+  DIMIX_HD void backward(const Group& group, index S, const Slope& slope, const Write& write) const {
+    if (now != mask) return group.for_each(S, [&](index s) { write(s, Real(0)); });
+    const auto live = [&](index s) { return s == mask ? Real(0) : slope(s); };
+    const Real total = group.reduce(S, Real(0), plus{}, live);
+    group.for_each(S, [&](index s) {
+      using std::exp;
+      write(s, s == mask ? Real(0) : live(s) - exp(masked.log_prob(s)) * total);
+    });
+  }
+};
+
+struct subs {
+  token mask;
+  /// The log-probability of what cannot be. -1e6 instead of -infinity reproduces the recorded arrays of sdtt.
+  double excluded = -infinity<double>();
+
+  template <class Real>
+  using state = Real;  // the log-normaliser over the states that are not the mask
+
+  DIMIX_HD constexpr index outputs(index S) const { return S; }
+
+  template <class Real, class Group, class Storage>
+  DIMIX_HD Real observe(const Group& group, view<const Storage, 1> raw, place at) const {
+    if (at.now != mask) return Real(0);
+    return log_sum_exp<Real>(group, raw.extent(0),
+                             [&](index s) { return s == mask ? -infinity<Real>() : static_cast<Real>(raw[s]); });
+  }
+
+  template <class Real, class Storage>
+  DIMIX_HD subs_row<Real, Storage> row(view<const Storage, 1> raw, place at, Real log_normaliser) const {
+    return {{raw, log_normaliser}, at.now, mask, static_cast<Real>(excluded)};
+  }
+};
+
+static_assert(head<subs>);
+
+}  // namespace dimix

@@ -1,0 +1,17 @@
+// λ is uniform on (0, 1)^L. L = 1 is the law of the paper's three experiments (tauldr, maskgit and sdtt trees of the authors' code).
+#pragma once
+
+#include <dimix/latent.hpp>
+
+namespace dimix {
+
+struct uniform_latent {
+  index axes = 1;  // >= 1
+
+  DIMIX_HD constexpr index dims() const { return axes; }
+  DIMIX_HD constexpr double quantile(index, double u) const { return u; }
+};
+
+static_assert(latent_law<uniform_latent>);
+
+}  // namespace dimix

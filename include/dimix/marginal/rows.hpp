@@ -1,0 +1,110 @@
+// The row bodies of the marginalisation: written once over a group, run by every backend (backend.hpp).
+#pragma once
+
+#include <dimix/core/math.hpp>
+#include <dimix/group.hpp>
+#include <dimix/head.hpp>
+
+namespace dimix {
+
+struct no_visit {
+  template <class Group, class Row>
+  DIMIX_HD void operator()(const Group&, const Row&, index, index, index) const {}
+};
+
+/// Row (b, d): normalisers of all components of the chunk, and the running log-sum over m of π_m p_md(s).
+template <class Real, class Storage, class Head, class Visit>
+struct observe_row {
+  Head head;
+  view<const token, 2> tokens;                          // (B, D)
+  view<const Storage, 4> chunk;                         // (B, Mc, D, outputs)
+  index first;
+  view<const Real, 2> log_weights;                      // (B, M)
+  view<typename Head::template state<Real>, 3> states;  // (B, M, D)
+  bool marginals;
+  view<Real, 3> top, spread;                            // (B, D, S)  running maximum and sum of exponentials
+  view<unsigned char, 2> damaged;                       // (B, D)
+  Visit visit;
+
+  template <class Group>
+  DIMIX_HD void operator()(const Group& group, view<Real, 1>, index row_index) const {
+    const index b = row_index / tokens.extent(1), d = row_index % tokens.extent(1);
+    const place at{b, d, tokens(b, d)};
+    Real doubt = Real(0);  // stays 0 while every output is finite
+    for (index c = 0; c < chunk.extent(1); ++c) {
+      const index m = first + c;
+      const view<const Storage, 1> raw = chunk.row(b, c, d);
+      const auto state = head.template observe<Real>(group, raw, at);
+      const auto row = head.template row<Real>(raw, at, state);
+      if (group.leader()) states(b, m, d) = state;
+      if (row.fixed() >= 0) {
+        if (marginals && m == 0) group.for_each(top.extent(2), [&](index s) {
+          top(b, d, s) = row.log_prob(s);
+          spread(b, d, s) = row.log_prob(s) == -infinity<Real>() ? Real(0) : Real(1);
+        });
+        continue;
+      }
+      doubt += group.reduce(raw.extent(0), Real(0), plus{}, [&](index o) { return Real(0) * static_cast<Real>(raw[o]); });
+      if (marginals) group.for_each(top.extent(2), [&](index s) {
+        const auto sum = merge(exp_sum<Real>{top(b, d, s), spread(b, d, s)}, exp_sum<Real>::of(log_weights(b, m) + row.log_prob(s)));
+        top(b, d, s) = sum.max;
+        spread(b, d, s) = sum.sum;
+      });
+      visit(group, row, b, m, d);
+    }
+    if (group.leader()) damaged(b, d) = doubt != Real(0);
+  }
+};
+
+/// Row (b, component of the chunk): l_km for every target k.
+template <class Real, class Storage, class Head>
+struct likelihood_row {
+  Head head;
+  view<const token, 2> tokens;                                // (B, D)
+  view<const Storage, 4> chunk;                               // (B, Mc, D, outputs)
+  index first;
+  view<const token, 3> targets;                               // (B, K, D)
+  view<const typename Head::template state<Real>, 3> states;  // (B, M, D)
+  view<Real, 3> component;                                    // (B, M, K)
+
+  template <class Group>
+  DIMIX_HD void operator()(const Group& group, view<Real, 1>, index row_index) const {
+    const index b = row_index / chunk.extent(1), c = row_index % chunk.extent(1), m = first + c;
+    group.for_each(targets.extent(1), [&](index k) { component(b, m, k) = Real(0); });
+    for (index d = 0; d < tokens.extent(1); ++d) {
+      const auto row = head.template row<Real>(chunk.row(b, c, d), place{b, d, tokens(b, d)}, states(b, m, d));
+      group.for_each(targets.extent(1), [&](index k) { component(b, m, k) += row.log_prob(targets(b, k, d)); });
+    }
+  }
+};
+
+/// Row (b, k): log p(x_k), and l_km turned into the log-responsibility.
+template <class Real>
+struct responsibility_row {
+  view<const Real, 2> log_weights;  // (B, M)
+  view<Real, 3> component;          // (B, M, K)
+  view<Real, 2> joint;              // (B, K)
+
+  template <class Group>
+  DIMIX_HD void operator()(const Group& group, view<Real, 1>, index row_index) const {
+    const index b = row_index / joint.extent(1), k = row_index % joint.extent(1);
+    const auto weighted = [&](index m) { return log_weights(b, m) + component(b, m, k); };
+    const Real total = log_sum_exp<Real>(group, component.extent(1), weighted);
+    group.for_each(component.extent(1), [&](index m) { component(b, m, k) = weighted(m) - total; });
+    if (group.leader()) joint(b, k) = total;
+  }
+};
+
+/// Row (b, d): the running sum becomes log P_d(s), in the place of the maximum.
+template <class Real>
+struct close_marginal_row {
+  view<Real, 3> top, spread;  // (B, D, S)
+
+  template <class Group>
+  DIMIX_HD void operator()(const Group& group, view<Real, 1>, index row_index) const {
+    const index b = row_index / top.extent(1), d = row_index % top.extent(1);
+    group.for_each(top.extent(2), [&](index s) { top(b, d, s) = exp_sum<Real>{top(b, d, s), spread(b, d, s)}.log(); });
+  }
+};
+
+}  // namespace dimix

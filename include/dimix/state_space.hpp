@@ -1,0 +1,72 @@
+// A state space: which values a position can take, and the law that noise draws from.
+//
+// concept state_space<X>:
+//   x.states(d)       number of states S_d of position d, >= 2, the mask included where there is one
+//   x.max_states()    the largest of them: the S of arrays (B, D, S)
+//   x.prior(d, s)     probability of state s in the noise law π_d, a double in [0, 1]
+// optional:
+//   x.mask()          the state that means "hidden"; then π is all on it
+//   x.draw_prior(d, bits)   a state from π_d, from 64 random bits; by a walk over prior(d, s) where it is missing
+// Host-device, pure, O(1), trivially copyable, no bytes when everything is known at compile time.
+// Laws (tests/laws/state_space.hpp): sum_s prior(d, s) = 1; draw_prior follows prior (chi-square).
+//
+// The forward process of a space jumps to a draw of π at the schedule's rate: q_{t|s} = r I + (1 - r) 1 π^T with r = alpha_t / alpha_s.
+// Absorbing has π = [mask], uniform π = 1/S, and a user's space any π.
+#pragma once
+
+#include <dimix/core/error.hpp>
+#include <dimix/core/rng.hpp>
+#include <dimix/denoiser.hpp>
+
+#include <concepts>
+#include <type_traits>
+
+namespace dimix {
+
+template <class X>
+concept state_space = std::is_trivially_copyable_v<X> && requires(const X x, index d, token s) {
+  { x.states(d) } -> std::convertible_to<index>;
+  { x.max_states() } -> std::convertible_to<index>;
+  { x.prior(d, s) } -> std::same_as<double>;
+};
+
+/// A space with a hidden state.
+template <class X>
+concept masked_space = state_space<X> && requires(const X x) {
+  { x.mask() } -> std::same_as<token>;
+};
+
+/// A state from the noise law of position d.
+template <state_space X>
+DIMIX_HD token draw_prior(const X& space, index d, std::uint64_t bits) {
+  if constexpr (requires { space.draw_prior(d, bits); }) {
+    return space.draw_prior(d, bits);
+  } else {
+    token likeliest = 0;
+    std::uint64_t reach = 0;
+    for (token s = 0; s < space.states(d); ++s) {
+      const std::uint64_t width = share(space.prior(d, s));
+      if (bits - reach < width) return s;
+      reach += width;
+      if (space.prior(d, s) > space.prior(d, likeliest)) likeliest = s;
+    }
+    return likeliest;  // what rounding left over
+  }
+}
+
+/// S at compile time, or at run time for S = 0; then it takes the bytes of one index.
+template <index S>
+struct state_count {
+  static_assert(S >= 2, "a state space needs at least 2 states");
+  DIMIX_HD constexpr index count() const { return S; }
+};
+template <>
+struct state_count<0> {
+  index S;
+  DIMIX_HD constexpr index count() const { return S; }
+};
+
+}  // namespace dimix
+
+#include <dimix/state_space/absorbing.hpp>
+#include <dimix/state_space/uniform.hpp>
