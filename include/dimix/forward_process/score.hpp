@@ -1,0 +1,43 @@
+// The score of concrete scores (SEDD): s(y) = p_t(y) / p_t(x_t), converted from a row of p(x_0 | x_t), and what the analytic
+// sampler makes of it. Elementwise in y, in the manner of reverse_row (kernel.hpp):
+//
+//   score        s(y) = sum_{x_0} p_0(x_0) q_{t|0}(y | x_0) / q_{t|0}(x_t | x_0) = alpha_t p_0(y) / Z(y) + (1 - alpha_t) π(y) W
+//   staggered    p_s(a) / p_t(x_t) = s Q_{t|s}^{-1} = [ s(a) - (1 - r) π(a) sum_y s(y) ] / r
+//   analytic     p(x_s = a | x_t) = staggered(a) q_{t|s}(x_t | a)
+// Source: SEDD (Lou et al. 2024); sdtt sampling/analytic.py get_score, _staggered_score, _transp_transition. With the score converted from
+// p_0 the analytic row is the ancestral row: a law, tested on every process. staggered subtracts: its rounding is that of 1 / r.
+#pragma once
+
+#include <dimix/forward_process/kernel.hpp>
+#include <dimix/group.hpp>
+
+namespace dimix {
+
+/// The score row of one position, from log p_0(y) given elementwise.
+template <class Space, class Real>
+struct score_row {
+  reverse_row<Space, Real> step;
+
+  DIMIX_HD static score_row make(const two_time_kernel<Space, Real>& kernel, index d, token x_t, Real log_p_x_t) {
+    return {reverse_row<Space, Real>::make(kernel, d, x_t, log_p_x_t)};
+  }
+
+  /// log s(y), given log p_0(y)
+  DIMIX_HD Real log_score(token y, Real log_p) const {
+    using std::log;
+    const auto& k = step.kernel;
+    const Real hit = log(k.hit_t * k.prior(step.d, y)) + step.log_w;
+    if (step.frozen) return merge(exp_sum<Real>::of(y == step.y ? Real(0) : -infinity<Real>()), exp_sum<Real>::of(hit)).log();
+    return merge(exp_sum<Real>::of(log(k.kept_t) + log_p - step.log_z(y)), exp_sum<Real>::of(hit)).log();
+  }
+
+  /// p_s(a) / p_t(x_t), from s(a) and the sum of all scores
+  DIMIX_HD Real staggered(token a, Real score, Real sum_of_scores) const {
+    return (score - step.kernel.jump * step.kernel.prior(step.d, a) * sum_of_scores) / step.kernel.stay;
+  }
+
+  /// q_{t|s}(x_t | a): the column of the transition ("transposed transition" in SEDD)
+  DIMIX_HD Real transposed_transition(token a) const { return step.kernel.transition(step.d, a, step.y); }
+};
+
+}  // namespace dimix

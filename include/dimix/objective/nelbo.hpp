@@ -1,0 +1,149 @@
+// The continuous-time negative evidence lower bound of a factorized denoiser: what teachers are trained with.
+//
+// Per position, at time t, with the jump rate β(t) = d sigma / dt, x = x_t and s the score (forward_process/score.hpp):
+//   l = β π(x) sum_{y != x} [ s_q(y) log(s_q(y) / s_θ(y)) - s_q(y) + s_θ(y) ],   s_q(y) = q_{t|0}(y | x_0) / q_{t|0}(x | x_0)
+// and the bound is  E_{t ~ U[0,1]} E_{x_t} sum_d l  plus the prior's divergence.  Source: Campbell et al. 2022 (proposition 2, in the form
+// of a divergence of rates), UDLM (Schiff et al. 2024) for uniform. For absorbing it collapses to MDLM's
+//   l = β alpha / (1 - alpha) * -log p_0(x_0)   at masked positions (= -alpha' / (1 - alpha)), 0 elsewhere.
+// Laws (tests/laws/nelbo.hpp): gradient = central difference; the minimiser is the exact posterior; absorbing = its closed form.
+#pragma once
+
+#include <dimix/backend.hpp>
+#include <dimix/core/array.hpp>
+#include <dimix/forward_process.hpp>
+#include <dimix/head.hpp>
+
+namespace dimix {
+
+/// l and d l / d log p_0(z) of one position. x_0 and x_t tokens; log_p(s) the denoiser's log-row; beta the jump rate at t.
+template <class Space, class Real>
+struct nelbo_position {
+  reverse_row<Space, Real> step;
+  token x_0;
+  Real beta;
+
+  template <class Group, class LogP>
+  DIMIX_HD Real value(const Group& group, index S, const LogP& log_p) const {
+    if (step.frozen) return Real(0);
+    if constexpr (masked_space<Space>) return -masked_weight() * log_p(x_0);
+    return weight() * group.reduce(S, Real(0), plus{}, [&](index y) {
+      using std::exp;
+      if (y == step.y) return Real(0);
+      const Real log_q = log_true_score(static_cast<token>(y)), log_m = log_model_score(static_cast<token>(y), log_p(y));
+      return product_or_zero(exp(log_q), log_q - log_m) - exp(log_q) + exp(log_m);
+    });
+  }
+
+  /// slope(z) for every z; the two sums are shared.
+  template <class Group, class LogP, class Store>
+  DIMIX_HD void slopes(const Group& group, index S, const LogP& log_p, const Store& store) const {
+    using std::exp;
+    if (step.frozen) return group.for_each(S, [&](index z) { store(z, Real(0)); });
+    if constexpr (masked_space<Space>)
+      return group.for_each(S, [&](index z) { store(z, z == x_0 ? -masked_weight() : Real(0)); });
+    const auto& k = step.kernel;
+    const auto pull = [&](index y) {  // d l / d s_θ(y)
+      if (y == step.y) return Real(0);
+      return weight() * (Real(1) - exp(log_true_score(static_cast<token>(y)) - log_model_score(static_cast<token>(y), log_p(y))));
+    };
+    const Real shared = group.reduce(S, Real(0), plus{}, [&](index y) { return pull(y) * k.hit_t * k.prior(step.d, static_cast<token>(y)); });
+    group.for_each(S, [&](index z) {
+      const Real over_z = exp(log_p(z) - step.log_z(static_cast<token>(z)));
+      store(z, over_z * (k.kept_t * pull(z) + shared));
+    });
+  }
+
+ private:
+  DIMIX_HD Real weight() const { return beta * step.kernel.prior(step.d, step.y); }
+  DIMIX_HD Real masked_weight() const { return weight() * step.kernel.kept_t / step.kernel.hit_t; }
+  DIMIX_HD Real log_true_score(token y) const {
+    using std::log;
+    return log(step.kernel.marginal_t(step.d, x_0, y)) - step.log_z(x_0);
+  }
+  DIMIX_HD Real log_model_score(token y, Real log_p) const {
+    using std::log;
+    const auto& k = step.kernel;
+    return merge(exp_sum<Real>::of(log(k.kept_t) + log_p - step.log_z(y)), exp_sum<Real>::of(log(k.hit_t * k.prior(step.d, y)) + step.log_w)).log();
+  }
+};
+
+/// Row (b, d) of the loss: value (B, D) and the gradient of the raw outputs. tile: S slopes.
+template <class Real, class Head, class Space>
+struct nelbo_row {
+  Head head;
+  view<const two_time_kernel<Space, Real>, 1> kernels;  // (B)
+  view<const Real, 1> beta;                             // (B)
+  view<const token, 2> x_0, x_t;                        // (B, D)
+  view<const Real, 4> raw;                              // (B, 1, D, outputs)
+  view<Real, 2> values;                                 // (B, D)
+  view<Real, 4> out;                                    // (B, 1, D, outputs)  or empty: the value alone
+  Real scale;
+
+  template <class Group>
+  DIMIX_HD void operator()(const Group& group, view<Real, 1> tile, index row_index) const {
+    const index D = x_t.extent(1), b = row_index / D, d = row_index % D, S = tile.extent(0);
+    const place at{b, d, x_t(b, d)};
+    const auto outputs = raw.row(b, index{0}, d);
+    const auto row = head.template row<Real>(outputs, at, head.template observe<Real>(group, outputs, at));
+    const auto log_p = [&](index s) { return row.log_prob(s); };
+    const nelbo_position<Space, Real> here{reverse_row<Space, Real>::make(kernels[b], d, at.now, row.log_prob(at.now)), x_0(b, d), beta[b]};
+    const Real value = here.value(group, S, log_p);
+    if (group.leader()) values(b, d) = value;
+    if (out.empty()) return;
+    here.slopes(group, S, log_p, [&](index s, Real slope) { tile[s] = slope; });
+    group.sync();
+    row.backward(group, S, [&](index s) { return tile[s]; }, [&](index o, Real g) { out(b, index{0}, d, o) = scale * g; });
+    group.sync();
+  }
+};
+
+/// sum_d l for every item, an unbiased estimate of the bound when t ~ U[0, 1] and x_t ~ q(x_t | x_0): (B), in nats.
+/// x_0, x_t (B, D); t (B) in (0, 1]; raw (B, 1, D, outputs); out, if given, the gradient of the mean over items.
+/// Throws numeric_error when a value is not finite.
+template <class Real, class Process, class Head, backend Backend>
+array<Real, 1> nelbo(const Process& process, const Head& head, view<const token, 2> x_0, view<const token, 2> x_t, view<const double, 1> t,
+                     view<const Real, 4> raw, const Backend& run_on, view<Real, 4> out = {}) {
+  using Space = typename Process::space_type;
+  const index B = x_t.extent(0), D = x_t.extent(1), S = process.max_states();
+  expects_shape("nelbo: x_0", x_0, B, D);
+  expects_shape("nelbo: t", t, B);
+  expects_shape("nelbo: raw", raw, B, 1, D, head.outputs(S));
+  if (!out.empty()) expects_shape("nelbo: out", out, B, 1, D, head.outputs(S));
+  expects_tokens("nelbo: x_0", x_0, process.space());
+  expects_tokens("nelbo: x_t", x_t, process.space());
+  std::vector<two_time_kernel<Space, Real>> kernels;
+  array<Real, 1> beta(B);                                // (B)
+  for (index b = 0; b < B; ++b) {
+    expects(t(b) > 0 && t(b) <= 1, "nelbo: t[", b, "] = ", t(b), " lies outside (0, 1]");
+    kernels.push_back(process.template between<Real>(0, t(b)));
+    beta(b) = static_cast<Real>(rate(process.schedule(), t(b)));
+  }
+  array<Real, 2> values(B, D);                           // (B, D)
+  run_on.template sweep<Real>(B * D, S,
+                              nelbo_row<Real, Head, Space>{head, {kernels.data(), B}, beta, x_0, x_t, raw, values, out, Real(1) / static_cast<Real>(B)});
+  array<Real, 1> total(B);                               // (B)
+  for (index b = 0; b < B; ++b) {
+    total(b) = Real(0);
+    for (index d = 0; d < D; ++d) total(b) += values(b, d);
+    expects<numeric_error>(std::isfinite(total(b)), "nelbo: item ", b, " at t = ", t(b), " is ", total(b), " (non-finite logits?)");
+  }
+  return total;
+}
+
+/// sum_d KL(q(x_1 | x_0) || prior) for every item: what the bound adds for noise that is not complete at t = 1: (B).
+/// Infinite for absorbing schedules with alpha(1) > 0, where the field leaves it out.
+template <class Process>
+array<double, 1> prior_divergence(const Process& process, view<const token, 2> x_0) {
+  expects_tokens("prior_divergence: x_0", x_0, process.space());
+  const auto kernel = process.template between<double>(0, 1);
+  array<double, 1> total(x_0.extent(0));  // (B)
+  for (index b = 0; b < x_0.extent(0); ++b)
+    for (index d = 0; d < x_0.extent(1); ++d)
+      for (token s = 0; s < process.space().states(d); ++s) {
+        const double q = kernel.marginal_t(d, x_0(b, d), s);
+        if (q > 0) total(b) += q * std::log(q / kernel.prior(d, s));
+      }
+  return total;
+}
+
+}  // namespace dimix

@@ -1,0 +1,135 @@
+// Samplers: from x_t to x_s with one network call, again and again from t = 1 to t = 0. The loop belongs to the caller:
+//
+//   sampler.rows(x_t, s, t, latents)            the rows p(x_s^d | x_t; λ) that a step draws from, (B, D, S)
+//   sampler.step(state, tokens, s, t, items)    one step in place: times per item, ids that fix the random bits
+//   sample(process, net, options)               twenty lines over them (sampler/sample.hpp)
+//
+// A method says what a row is and how it is drawn; it is elementwise over the head's row:
+//   method.row(kernel, at, row)        -> log_prob(a) of p(x_s = a | x_t; λ)
+//   method.draw(kernel, at, S, row, bits_of)     a state with that law; bits_of(purpose) gives the position's random bits
+// Laws (tests/laws/sampler.hpp): rows sum to 1; draws follow rows (chi-square); ancestral and analytic have the same rows; the same
+// seed gives the same tokens for any batch, split or number of threads.
+#pragma once
+
+#include <dimix/backend.hpp>
+#include <dimix/core/array.hpp>
+#include <dimix/forward_process.hpp>
+#include <dimix/head.hpp>
+#include <dimix/latent.hpp>
+#include <dimix/sampler/analytic.hpp>
+#include <dimix/sampler/ancestral.hpp>
+
+#include <vector>
+
+namespace dimix {
+
+/// What a path remembers between steps: two numbers that can be written down and taken up again.
+struct sampler_state {
+  std::uint64_t seed = 0;
+  index step = 0;  // network calls made so far
+};
+
+struct sampler_options {
+  latent_scope scope = latent_scope::per_path;  // λ once per path or for every call
+  bool argmax_tail = false;                     // a step to s = 0 takes the most probable state instead of a draw
+};
+
+template <class Real, class Process, class Net, class Method = ancestral, backend Backend = cpu>
+class sampler {
+  static_assert(forward_process_like<Process>, "sampler: Process must be a forward_process<Space, Schedule>; see dimix/forward_process.hpp");
+  static_assert(factorized_denoiser<Net, Real>,
+                "sampler: Net must provide outputs() and operator()(request<Real>, view<Real, 4>) const; see dimix/denoiser.hpp");
+
+ public:
+  sampler(const Process& process, const Net& net, sampler_options options = {}, Method method = {}, Backend run_on = Backend{})
+      : process_(process), net_(net), options_(options), method_(method), run_on_(run_on) {}
+
+  /// p(x_s^d = a | x_t; λ): (B, D, S). x_t (B, D); s, t (B) with 0 <= s <= t <= 1; latents (B, 1, L), L = 0 for a factorized denoiser.
+  array<Real, 3> rows(view<const token, 2> x_t, view<const double, 1> s, view<const double, 1> t, view<const Real, 3> latents, index step = 0) {
+    ask(x_t, s, t, {}, latents, step);
+    const index D = x_t.extent(1), S = process_.max_states();
+    array<Real, 3> result(x_t.extent(0), D, S);  // (B, D, S)
+    each_row(x_t, [&](const auto& kernel, const place& at, const auto& row) {
+      const auto law = method_.row(kernel, at, row);
+      for (index a = 0; a < S; ++a) result(at.item, at.dim, a) = std::exp(law.log_prob(a));
+    });
+    return result;
+  }
+
+  /// One step for every item: tokens (B, D) go from t to s in place; items (B) are ids. Advances state.step.
+  void step(sampler_state& state, view<token, 2> tokens, view<const double, 1> s, view<const double, 1> t, view<const std::uint64_t, 1> items) {
+    const index B = tokens.extent(0), S = process_.max_states();
+    expects_draws("sampler::step", state.step, 0, tokens.extent(1));
+    expects_shape("sampler::step: items", items, B);
+    const rng random{state.seed};
+    const index L = latent_dims();
+    latents_.resize(B, 1, L);                    // (B, 1, L)
+    if constexpr (mixture_denoiser<Net, Real>)
+      draw_latents(net_.latent(), latent_draws::iid, random, items, options_.scope == latent_scope::per_path ? 0 : state.step, latents_.whole());
+    ask(tokens, s, t, items, latents_, state.step);
+    each_row(tokens, [&](const auto& kernel, const place& at, const auto& row) {
+      const auto bits_of = [&](purpose what) { return random(what, items(at.item), state.step, 0, at.dim); };
+      tokens(at.item, at.dim) = options_.argmax_tail && s(at.item) == 0
+                                    ? argmax(S, [&, law = method_.row(kernel, at, row)](index a) { return law.log_prob(a); })
+                                    : method_.draw(kernel, at, S, row, bits_of);
+    });
+    for (index i = 0; i < tokens.size(); ++i)
+      expects<numeric_error>(tokens.data()[i] >= 0, "sampler::step: item ", i / tokens.extent(1), " position ", i % tokens.extent(1),
+                             " has no state with a positive probability (non-finite logits?)");
+    ++state.step;
+  }
+
+ private:
+  static index latent_dims_of(const Net& net) {
+    if constexpr (mixture_denoiser<Net, Real>)
+      return net.latent().dims();
+    else
+      return 0;
+  }
+  index latent_dims() const { return latent_dims_of(net_); }
+
+  /// One network call into raw_, and the kernels of the step.
+  void ask(view<const token, 2> x_t, view<const double, 1> s, view<const double, 1> t, view<const std::uint64_t, 1> items,
+           view<const Real, 3> latents, index step) {
+    const index B = x_t.extent(0), D = x_t.extent(1);
+    expects_shape("sampler: s", s, B);
+    expects_shape("sampler: t", t, B);
+    expects_shape("sampler: latents", latents, B, 1, latent_dims());
+    expects_tokens("sampler: x_t", x_t, process_.space());
+    kernels_.clear();
+    times_.resize(B);                            // (B)
+    for (index b = 0; b < B; ++b) {
+      kernels_.push_back(process_.template between<Real>(s(b), t(b)));
+      times_(b) = static_cast<Real>(t(b));
+    }
+    raw_.resize(B, 1, D, net_.outputs());        // (B, 1, D, outputs)
+    net_(request<Real>{x_t, times_, latents, items, step}, raw_.whole());
+  }
+
+  template <class F>
+  void each_row(view<const token, 2> x_t, const F& f) const {
+    const index D = x_t.extent(1);
+    const auto head = head_of(net_, process_.space());
+    const view<const Real, 4> raw = raw_;
+    run_on_.template sweep<Real>(x_t.extent(0) * D, 0, [&](const auto& group, auto, index row_index) {
+      const index b = row_index / D, d = row_index % D;
+      const place at{b, d, x_t(b, d)};
+      const auto outputs = raw.row(b, index{0}, d);
+      f(kernels_[static_cast<std::size_t>(b)], at, head.template row<Real>(outputs, at, head.template observe<Real>(group, outputs, at)));
+    });
+  }
+
+  const Process process_;
+  const Net& net_;
+  sampler_options options_;
+  Method method_;
+  Backend run_on_;
+  std::vector<typename Process::template kernel<Real>> kernels_;  // (B)
+  array<Real, 1> times_;
+  array<Real, 3> latents_;
+  array<Real, 4> raw_;
+};
+
+}  // namespace dimix
+
+#include <dimix/sampler/sample.hpp>

@@ -1,0 +1,51 @@
+// Ancestral sampling: draw x_0 from the denoiser's row, then x_s from q(x_s | x_0, x_t). Exact for D = 1 at any step size.
+// Source: D3PM (Austin et al. 2021), MDLM; the authors of Di4C call it analytical sampling (tauldr scripts/distil_sample.py); sdtt
+// sampling/ancestral.py. For absorbing it is the two-stage draw: unmask or not, and only then the token.
+#pragma once
+
+#include <dimix/core/categorical.hpp>
+#include <dimix/forward_process/kernel.hpp>
+#include <dimix/head.hpp>
+
+namespace dimix {
+
+/// The row p(x_s = a | x_t) as an object, for rows() and for the argmax.
+template <class Row, class Space, class Real>
+struct ancestral_row {
+  Row denoised;
+  reverse_row<Space, Real> step;
+
+  DIMIX_HD Real log_prob(index a) const { return step.log_prob(static_cast<token>(a), denoised.log_prob(a)); }
+};
+
+struct ancestral {
+  template <class Space, class Real, class Row>
+  DIMIX_HD auto row(const two_time_kernel<Space, Real>& kernel, const place& at, const Row& denoised) const {
+    return ancestral_row<Row, Space, Real>{denoised, reverse_row<Space, Real>::make(kernel, at.dim, at.now, denoised.log_prob(at.now))};
+  }
+
+  template <class Space, class Real, class Row, class Bits>
+  DIMIX_HD token draw(const two_time_kernel<Space, Real>& kernel, const place& at, index S, const Row& denoised, const Bits& bits_of) const {
+    const random_block transition = bits_of(purpose::transition);
+    if constexpr (masked_space<Space>) {
+      if (at.now != kernel.space.mask()) return at.now;
+      // x_s does not depend on x_0 where the mask stays: no row has to be drawn
+      const token x_s = kernel.draw_posterior(at.dim, -1, at.now, transition);
+      if (x_s == at.now) return x_s;
+    }
+    const token x_0 = denoised.fixed() >= 0 ? denoised.fixed()
+                                            : draw_categorical(S, [&](index s) { return denoised.log_prob(s); }, bits_of(purpose::denoise));
+    return x_0 < 0 ? x_0 : kernel.draw_posterior(at.dim, x_0, at.now, transition);
+  }
+};
+
+/// The unnormalised row of MDLM and SDTT at a masked position: p_0(s) (m_t - m_s) for a token and m_s for the mask, with the move
+/// chances m = 1 - alpha. It is the row above times m_t. Source: sdtt sampling/ancestral.py _compute_ddpm_update.
+template <class Space, class Real>
+DIMIX_HD Real masked_update_weight(const two_time_kernel<Space, Real>& kernel, token s, Real log_p) {
+  using std::exp;
+  static_assert(masked_space<Space>, "masked_update_weight: only a space with a mask has this row; see dimix/sampler/ancestral.hpp");
+  return s == kernel.space.mask() ? kernel.hit_s : exp(log_p) * kernel.kept_s * kernel.jump;
+}
+
+}  // namespace dimix

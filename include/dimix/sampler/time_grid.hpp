@@ -1,0 +1,31 @@
+// The times of a path: N + 1 numbers from t_0 = 1 down to t_N = 0, one step between neighbours. A grid is chosen apart from the
+// schedule: the schedule says how much noise a time means, the grid where to stop.
+#pragma once
+
+#include <dimix/core/error.hpp>
+#include <dimix/core/view.hpp>
+
+#include <vector>
+
+namespace dimix {
+
+using time_grid = std::vector<double>;
+
+/// 1, 1 - 1/N, ..., 0.
+inline time_grid uniform_grid(index steps) {
+  expects(steps >= 1, "uniform_grid: steps = ", steps, "; at least one is needed");
+  time_grid grid;
+  for (index n = 0; n <= steps; ++n) grid.push_back(static_cast<double>(steps - n) / static_cast<double>(steps));
+  return grid;
+}
+
+/// Throws unless the grid falls strictly from a first time <= 1 to 0.
+inline void expects_grid(const char* name, const time_grid& grid) {
+  expects(grid.size() >= 2, name, ": a grid needs at least 2 times, but has ", grid.size());
+  expects(grid.front() <= 1 && grid.back() == 0, name, ": a grid runs from a time <= 1 down to 0, but this one from ", grid.front(), " to ",
+          grid.back());
+  for (std::size_t n = 1; n < grid.size(); ++n)
+    expects(grid[n] < grid[n - 1], name, ": times must fall, but grid[", n, "] = ", grid[n], " after ", grid[n - 1]);
+}
+
+}  // namespace dimix
