@@ -19,6 +19,5 @@ function(dimix_must_fail_tests)
     cmake_path(GET file STEM name)
     add_test(NAME must_fail/${name} COMMAND "${CMAKE_COMMAND}" "-DCOMPILER=${CMAKE_CXX_COMPILER}" "-DFLAGS=${flags}" "-DFILE=${file}"
       -P "${PROJECT_SOURCE_DIR}/cmake/must_fail.cmake")
-    set_tests_properties(must_fail/${name} PROPERTIES LABELS compile)
   endforeach()
 endfunction()
