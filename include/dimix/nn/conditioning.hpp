@@ -1,0 +1,276 @@
+// t and λ as terms of the hidden rows. With φ the sinusoidal features and e the embedding of λ (a learned table for a finite law,
+// sinusoidal features of each coordinate for a continuous one):
+//   c(t) = silu(φ(t) A + a) A' + a'           z(λ) = e(λ) E + b
+//   shift_l = C_l (c(t) + z(λ)) + c_l         h_0 gets  silu(z(λ)) H + g
+// C is linear, so it is applied to each distinct t and each distinct λ of a request once and the terms are added per row: a batch
+// of B items with M enumerated components costs B + M rows here, not B M.
+#pragma once
+
+#include <dimix/denoiser.hpp>
+#include <dimix/nn/activation.hpp>
+#include <dimix/nn/embedding.hpp>
+#include <dimix/nn/linear.hpp>
+
+#include <algorithm>
+#include <type_traits>
+#include <vector>
+
+namespace dimix::nn {
+
+/// The law of a factorized denoiser: no λ.
+struct no_latent {
+  static constexpr index dims() { return 0; }
+};
+
+/// A law with finitely many values: λ is the index of the component, kept as a Real.
+template <class Latent>
+concept finite_latent = requires(const Latent law) {
+  { law.components() } -> std::convertible_to<index>;
+};
+
+struct conditioning_options {
+  index width = 0, blocks = 0, features = 128;  // features: of c and z
+  index time_features = 32, latent_features = 128;
+  bool zero_latent = false;  // start with E = H = 0, b = g = 0: the network ignores λ at first
+};
+
+template <class Real, class Latent>
+class conditioning {
+ public:
+  static constexpr bool has_latent = !std::is_same_v<Latent, no_latent>;
+
+  /// Of one pass. Rows [0, T) of code and shift belong to the distinct times, rows [padded T, padded T + Z) to the distinct λ.
+  struct tape {
+    index times = 0, latents = 0;             // T, Z
+    std::vector<index> time_of, time_begin;   // (B) row of an item's t; (T + 1) first item of a row
+    std::vector<index> latent_of, latent_at;  // (B M) row of a λ; (Z) the place in (B, M) where it first stands
+    std::vector<index> members, begin;        // (B M) places sorted by λ; (Z + 1) first member of a row
+    std::vector<index> slots;                 // (components) row of a category, or -1
+    matrix<Real> time_features, time_hidden, time_active;        // (padded T, .)
+    matrix<Real> latent_features, latent_active, start;          // (padded Z, .)
+    matrix<Real> code, shift;                                    // (padded T + padded Z, .): c or z, and its product with C
+    matrix<Real> time_gradient;                                  // (padded T, features) of the hidden layer
+    matrix<Real> code_gradient, shift_gradient, start_gradient;  // as code, shift, start
+    matrix<Real> latent_gradient;                                // (padded Z, latent features) of e
+
+    index latent_row(index row) const { return padded(times) + row; }
+    index tiles() const { return tiles_of(times) + tiles_of(latents); }
+  };
+
+  conditioning() = default;
+
+  conditioning(parameters<Real>& store, const Latent& law, conditioning_options how, rng source)
+      : width_(how.width), blocks_(how.blocks), time_(how.time_features) {
+    time_in_ = linear<Real>(store, "time.in", how.time_features, how.features, source);
+    time_out_ = linear<Real>(store, "time.out", how.features, how.features, source);
+    condition_ = linear<Real>(store, "condition", how.features, how.blocks * how.width, source);
+    if constexpr (has_latent) {
+      index inputs = how.latent_features;
+      if constexpr (finite_latent<Latent>) {
+        expects(law.components() >= 1, "mlp_denoiser: the law of the latent has no components");
+        table_ = embedding_table<Real>(store, "latent", law.components(), how.latent_features, source);
+      } else {
+        coordinate_ = sinusoidal(how.latent_features);
+        inputs *= law.dims();
+      }
+      const linear_options start{.zero = how.zero_latent};
+      latent_in_ = linear<Real>(store, "latent.in", inputs, how.features, source, start);
+      latent_start_ = linear<Real>(store, "latent.start", how.features, how.width, source, start);
+    }
+  }
+
+  /// Finds the distinct t (runs of equal neighbours) and λ (categories, or runs), and makes room.
+  void prepare(tape& pass, view<const Real, 1> times, view<const Real, 3> latents, bool remember) const {
+    find_times(pass, times);
+    pass.latents = 0;
+    if constexpr (has_latent) find_latents(pass, latents, remember);
+    const index T = padded(pass.times), Z = padded(pass.latents);
+    pass.time_features.resize(T, time_.features());
+    pass.time_hidden.resize(T, time_in_.outputs());
+    pass.time_active.resize(T, time_in_.outputs());
+    pass.code.resize(T + Z, condition_.inputs());
+    pass.shift.resize(T + Z, condition_.outputs());
+    if (remember) {
+      pass.time_gradient.resize(T, time_in_.outputs());
+      pass.code_gradient.resize(T + Z, condition_.inputs());
+      pass.shift_gradient.resize(T + Z, condition_.outputs());
+    }
+    if constexpr (has_latent) {
+      pass.latent_features.resize(Z, latent_in_.inputs());
+      pass.latent_active.resize(Z, latent_in_.outputs());
+      pass.start.resize(Z, width_);
+      if (remember) {
+        pass.start_gradient.resize(Z, width_);
+        pass.latent_gradient.resize(Z, latent_in_.inputs());
+      }
+    }
+  }
+
+  /// One of pass.tiles() tiles of distinct t or λ.
+  void forward(const parameters<Real>& store, tape& pass, view<const Real, 1> times, view<const Real, 3> latents, index tile) const {
+    if (tile < tiles_of(pass.times))
+      forward_times(store, pass, times, tile * tile_rows);
+    else if constexpr (has_latent)
+      forward_latents(store, pass, latents, (tile - tiles_of(pass.times)) * tile_rows);
+  }
+
+  /// The same backwards. start (rows, width) and shift(layer) (rows, width) are the gradients of all rows of the batch, row (b, m) at
+  /// b M + m. Sums over rows go in the order of the rows.
+  template <class Shift>
+  void backward(parameters<Real>& store, tape& pass, index components, view<const Real, 2> start, const Shift& shift,
+                index tile) const {
+    if (tile < tiles_of(pass.times))
+      backward_times(store, pass, components, shift, tile * tile_rows);
+    else if constexpr (has_latent)
+      backward_latents(store, pass, start, shift, (tile - tiles_of(pass.times)) * tile_rows);
+  }
+
+  void weight_gradients(tape& pass, weight_jobs<Real>& jobs) const {
+    const index T = pass.times, Z = pass.latents, rows = Z > 0 ? padded(T) + Z : T;
+    jobs.add(condition_, pass.code.rows(0, rows), pass.shift_gradient.rows(0, rows), pass.shift_gradient.rows(0, T));
+    jobs.add(time_out_, pass.time_active.rows(0, T), pass.code_gradient.rows(0, T));
+    jobs.add(time_in_, pass.time_features.rows(0, T), pass.time_gradient.rows(0, T));
+    if constexpr (has_latent) {
+      jobs.add(latent_in_, pass.latent_features.rows(0, Z), pass.code_gradient.rows(padded(T), Z));
+      jobs.add(latent_start_, pass.latent_active.rows(0, Z), pass.start_gradient.rows(0, Z));
+    }
+  }
+
+ private:
+  void find_times(tape& pass, view<const Real, 1> times) const {
+    pass.time_of.clear();
+    pass.time_begin.clear();
+    for (index b = 0; b < times.extent(0); ++b) {
+      if (b == 0 || times(b) != times(b - 1)) pass.time_begin.push_back(b);
+      pass.time_of.push_back(static_cast<index>(pass.time_begin.size()) - 1);
+    }
+    pass.times = static_cast<index>(pass.time_begin.size());
+    pass.time_begin.push_back(times.extent(0));
+  }
+
+  void find_latents(tape& pass, view<const Real, 3> latents, bool remember) const {
+    const index n = latents.extent(0) * latents.extent(1), L = latents.extent(2);
+    pass.latent_of.clear();
+    pass.latent_at.clear();
+    if constexpr (finite_latent<Latent>) pass.slots.assign(static_cast<std::size_t>(table_.categories()), index{-1});
+    for (index i = 0; i < n; ++i) {
+      const Real* value = latents.data() + i * L;
+      index row = static_cast<index>(pass.latent_at.size());
+      if constexpr (finite_latent<Latent>) {
+        index& slot = pass.slots[static_cast<std::size_t>(value[0])];
+        if (slot < 0) slot = row;
+        row = slot;
+      } else if (i > 0 && std::equal(value, value + L, value - L)) {
+        row = pass.latent_of.back();
+      }
+      if (row == static_cast<index>(pass.latent_at.size())) pass.latent_at.push_back(i);
+      pass.latent_of.push_back(row);
+    }
+    pass.latents = static_cast<index>(pass.latent_at.size());
+    if (remember) sort_members(pass);
+  }
+
+  /// Counting sort: the members of a row stay in the order of the batch.
+  static void sort_members(tape& pass) {
+    pass.begin.assign(static_cast<std::size_t>(pass.latents) + 1, 0);
+    pass.members.resize(pass.latent_of.size());
+    for (index row : pass.latent_of) ++pass.begin[static_cast<std::size_t>(row) + 1];
+    for (std::size_t row = 1; row < pass.begin.size(); ++row) pass.begin[row] += pass.begin[row - 1];
+    for (std::size_t i = 0; i < pass.latent_of.size(); ++i)
+      pass.members[static_cast<std::size_t>(pass.begin[static_cast<std::size_t>(pass.latent_of[i])]++)] = static_cast<index>(i);
+    for (std::size_t row = pass.begin.size() - 1; row > 0; --row) pass.begin[row] = pass.begin[row - 1];
+    pass.begin[0] = 0;
+  }
+
+  void forward_times(const parameters<Real>& store, tape& pass, view<const Real, 1> times, index first) const {
+    const auto features = pass.time_features.rows(first, tile_rows), hidden = pass.time_hidden.rows(first, tile_rows);
+    const auto active = pass.time_active.rows(first, tile_rows), code = pass.code.rows(first, tile_rows);
+    for (index r = 0; r < tile_rows; ++r)
+      if (first + r < pass.times)
+        time_(times(pass.time_begin[static_cast<std::size_t>(first + r)]), &features(r, 0));
+      else
+        array_of(features.row(r)).setZero();
+    time_in_.forward(store, features, hidden);
+    silu(hidden.flat(), active.flat());
+    time_out_.forward(store, active, code);
+    condition_.forward(store, code, pass.shift.rows(first, tile_rows));
+  }
+
+  void forward_latents(const parameters<Real>& store, tape& pass, view<const Real, 3> latents, index first) const {
+    const index at = pass.latent_row(first);
+    const auto features = pass.latent_features.rows(first, tile_rows), active = pass.latent_active.rows(first, tile_rows);
+    const auto code = pass.code.rows(at, tile_rows), shift = pass.shift.rows(at, tile_rows);
+    for (index r = 0; r < tile_rows; ++r)
+      if (first + r < pass.latents)
+        embed(store, latents.data() + pass.latent_at[static_cast<std::size_t>(first + r)] * latents.extent(2), features.row(r));
+      else
+        array_of(features.row(r)).setZero();
+    latent_in_.forward(store, features, code);
+    silu(code.flat(), active.flat());
+    latent_start_.forward(store, active, pass.start.rows(first, tile_rows));
+    columns(shift).setZero();
+    condition_.accumulate(store, code, shift);
+  }
+
+  void embed(const parameters<Real>& store, const Real* value, view<Real, 1> out) const {
+    if constexpr (finite_latent<Latent>) {
+      array_of(out) = array_of(table_.row(store, static_cast<index>(value[0])));
+    } else {
+      for (index axis = 0; axis * coordinate_.features() < out.size(); ++axis)
+        coordinate_(value[axis], out.data() + axis * coordinate_.features());
+    }
+  }
+
+  template <class Shift>
+  void backward_times(const parameters<Real>& store, tape& pass, index components, const Shift& shift, index first) const {
+    const auto gradient = pass.shift_gradient.rows(first, tile_rows), code = pass.code_gradient.rows(first, tile_rows);
+    const auto hidden = pass.time_gradient.rows(first, tile_rows);
+    columns(gradient).setZero();
+    for (index r = 0; r < tile_rows && first + r < pass.times; ++r) {
+      const index begin = components * pass.time_begin[static_cast<std::size_t>(first + r)];
+      const index end = components * pass.time_begin[static_cast<std::size_t>(first + r) + 1];
+      for (index l = 0; l < blocks_; ++l)
+        for (index row = begin; row < end; ++row) array_of(&gradient(r, l * width_), width_) += array_of(shift(l).row(row));
+    }
+    condition_.backward_inputs(store, gradient, code);
+    time_out_.backward_inputs(store, code, hidden);
+    silu_backward(pass.time_hidden.rows(first, tile_rows).flat(), hidden.flat(), hidden.flat());
+  }
+
+  template <class Shift>
+  void backward_latents(parameters<Real>& store, tape& pass, view<const Real, 2> start, const Shift& shift, index first) const {
+    const index at = pass.latent_row(first);
+    const auto gradient = pass.shift_gradient.rows(at, tile_rows), starts = pass.start_gradient.rows(first, tile_rows);
+    const auto code = pass.code_gradient.rows(at, tile_rows);
+    columns(gradient).setZero();
+    columns(starts).setZero();
+    for (index r = 0; r < tile_rows && first + r < pass.latents; ++r) {
+      const auto row = static_cast<std::size_t>(first + r);
+      for (index i = pass.begin[row]; i < pass.begin[row + 1]; ++i) {
+        const index place = pass.members[static_cast<std::size_t>(i)];
+        array_of(starts.row(r)) += array_of(start.row(place));
+        for (index l = 0; l < blocks_; ++l) array_of(&gradient(r, l * width_), width_) += array_of(shift(l).row(place));
+      }
+    }
+    latent_start_.backward_inputs(store, starts, code);
+    silu_backward(pass.code.rows(at, tile_rows).flat(), code.flat(), code.flat());
+    condition_.accumulate_inputs(store, gradient, code);
+    if constexpr (finite_latent<Latent>) {
+      const auto features = pass.latent_gradient.rows(first, tile_rows);
+      latent_in_.backward_inputs(store, code, features);
+      for (index r = 0; r < tile_rows && first + r < pass.latents; ++r)  // a category has one row: no two jobs meet
+        table_.backward(store, category(pass, first + r), features.row(r));
+    }
+  }
+
+  index category(const tape& pass, index row) const {
+    return static_cast<index>(std::find(pass.slots.begin(), pass.slots.end(), row) - pass.slots.begin());
+  }
+
+  index width_ = 0, blocks_ = 0;
+  sinusoidal time_, coordinate_;
+  linear<Real> time_in_, time_out_, condition_, latent_in_, latent_start_;
+  embedding_table<Real> table_;
+};
+
+}  // namespace dimix::nn
