@@ -1,0 +1,306 @@
+// The distiller: one training step of Di4C for any process and any pair of denoisers.
+//
+//   t in [δ, 1], u = t - δ      per item; a share of the items starts at t = 1, where few-step sampling starts
+//   x_t ~ q(x_t | x_0)
+//   teacher at (x_t, t)         T_d, and x_u^(k) ~ p_teacher(x_u | x_t), k = 1..K
+//   network at (x_u^(k), u, λ'_k)   x_s^(k) and the marginals P^_d = mean_k p_d(. | x_u^(k); λ'_k): constants for the gradient
+//   student at (x_t, t, λ_m)    consistency against them, datapoint against x_0, marginal against T; gradient to its raw outputs
+//   student at (x_τ, τ, λ)      distillation against the teacher at small times τ, each row with its own x_τ, τ and λ
+//
+// Loss = w_c consistency + α(t) datapoint + w_m marginal + w_d distillation, each a mean over items; see objective/terms.hpp.
+// Sources: paper, section 3; tauldr losses.py DistilChain.calc_loss; maskgit vit.py train_di4c; sdtt multi_round_sdtt.py di4c_loss.
+// step() leaves gradients in the student (backward adds to them); the optimiser is the caller's.
+#pragma once
+
+#include <dimix/distiller/pretrainer.hpp>
+#include <dimix/distiller/time_law.hpp>
+#include <dimix/forward_process/corrupt.hpp>
+#include <dimix/head/stepped.hpp>
+#include <dimix/objective.hpp>
+#include <dimix/sampler/ancestral.hpp>
+
+namespace dimix {
+
+/// The network at u: the student itself, without gradient (the authors), or a moving average of it.
+struct detached {};
+template <class Net>
+struct ema {
+  const Net& average;
+};
+
+struct distiller_options {
+  index components = 64;                              // M, draws of λ at x_t; 1 for a factorized student
+  index targets = 0;                                  // K, draws of x_u, λ' and x_0 per item; 0: as many as components
+  latent_draws draws = latent_draws::stratified;
+  double shortest_gap = 1.0 / 16, longest_gap = 1.0 / 8;  // of δ = t - u, log-uniform between them, in (0, 1]
+  double start_share = 0.2;                           // share of items at t = 1
+  double target_fraction = 0;                         // consistency at s = fraction * u; 0: at x_0
+  bool control_variates = true;                       // off: joint likelihoods, and no marginal term
+  double consistency_weight = 1;
+  double datapoint_weight = 0.1;                      // α(t) = this times datapoint_time
+  time_weight datapoint_time = time_weight::constant;
+  double marginal_weight = 1;
+  double distillation_weight = 1;
+  index distillation_rows = 8;                        // per item; 0: none
+  double distillation_time = 1.0 / 8;                 // τ uniform below it
+  std::uint64_t seed = 0;
+};
+
+/// Means over items, without their weights, and the weighted sum.
+struct distiller_losses {
+  double consistency = 0, datapoint = 0, marginal = 0, distillation = 0, total = 0;
+};
+
+template <class Real, class Process, class Teacher, class Student, class AtU = detached, backend Backend = cpu>
+class distiller {
+  static_assert(factorized_denoiser<Teacher, Real>,
+                "distiller: Teacher must provide outputs() and operator()(request<Real>, view<Real, 4>) const; see dimix/denoiser.hpp");
+  static_assert(trainable_denoiser<Student, Real>,
+                "distiller: Student must provide outputs(), operator(), forward(request, raw) and backward(gradient); see dimix/denoiser.hpp");
+
+ public:
+  distiller(const Process& process, const Teacher& teacher, Student& student, AtU at_u = {}, distiller_options options = {},
+            Backend run_on = Backend{})
+      : process_(process), teacher_(teacher), student_(student), at_u_(at_u), options_(options), run_on_(run_on), random_{options.seed} {
+    const auto& o = options_;
+    expects(o.components >= 1, "distiller: components M = ", o.components, "; at least one is needed");
+    expects(o.targets >= 0, "distiller: targets K = ", o.targets, " is negative");
+    expects(0 < o.shortest_gap && o.shortest_gap <= o.longest_gap && o.longest_gap <= 1, "distiller: gaps [", o.shortest_gap, ", ",
+            o.longest_gap, "] must lie in (0, 1]");
+    expects(o.start_share >= 0 && o.start_share <= 1, "distiller: start_share = ", o.start_share, " lies outside [0, 1]");
+    expects(o.target_fraction >= 0 && o.target_fraction < 1, "distiller: target_fraction = ", o.target_fraction, " lies outside [0, 1)");
+    expects(0 < o.distillation_time && o.distillation_time <= 1, "distiller: distillation_time = ", o.distillation_time, " lies outside (0, 1]");
+    if (!mixture_denoiser<Student, Real>)
+      expects(o.components == 1, "distiller: a factorized student has components = 1, not ", o.components);
+  }
+
+  /// x_0 (B, D) tokens. first_item: id of the first item; give every item of a training its own.
+  distiller_losses step(view<const token, 2> x_0, std::uint64_t first_item) {
+    expects_tokens("distiller: x_0", x_0, process_.space());
+    distiller_losses losses;
+    chain_site(x_0, first_item, losses);
+    if (options_.distillation_rows > 0 && options_.distillation_weight > 0) distillation_site(x_0, first_item, losses);
+    expects<numeric_error>(std::isfinite(losses.total), "distiller: the loss of the batch with first item ", first_item, " is ", losses.total);
+    return losses;
+  }
+
+ private:
+  using Space = typename Process::space_type;
+  using kernel = typename Process::template kernel<Real>;
+
+  index targets() const { return options_.targets == 0 ? options_.components : options_.targets; }
+
+  // ---- the site of consistency, datapoint and marginal ----
+
+  void chain_site(view<const token, 2> x_0, std::uint64_t first_item, distiller_losses& losses) {
+    const index B = x_0.extent(0), D = x_0.extent(1), S = process_.max_states(), M = options_.components, K = targets();
+    const auto items = ids(B, first_item);                                 // (B)
+    draw_times(B, items);
+    x_t_.resize(B, D);                                                     // (B, D)
+    corrupt(process_, x_0, t_, random_, items, x_t_.whole(), run_on_);
+
+    // teacher at (x_t, t): T, and K draws of x_u
+    const index teacher_components = mixture_denoiser<Teacher, Real> ? K : 1;
+    const auto teacher_raw = ask(teacher_, x_t_, t_, items, teacher_components, 3, teacher_raw_);   // (B, 1 or K, D, outputs)
+    const array<Real, 3> T = marginals<Real>(head_of(teacher_, process_.space()), x_t_, teacher_raw, S, run_on_);
+    const auto x_u = draw_x_u(items, teacher_raw, K);                      // (B K, D)
+
+    // the network at u
+    const auto items_u = ids(B * K, first_item * static_cast<std::uint64_t>(K));  // (B K)
+    u_of_draws_.resize(B * K);                                             // (B K)
+    for (index i = 0; i < B * K; ++i) u_of_draws_(i) = u_(i / K);
+    const auto raw_u = ask(network_at_u(), x_u, u_of_draws_, items_u, 1, 1, raw_u_);  // (B K, 1, D, outputs)
+    const auto head = head_of(student_, process_.space());
+    array<token, 3> x_s(B * K, 1, D);                                      // (B K, 1, D)  = (B, K, D)
+    array<Real, 3> P(B, D, S);                                             // (B, D, S)
+    if (options_.target_fraction == 0) {
+      targets_at_u(head, x_u, raw_u, items_u, x_s, P, K);
+    } else {
+      const auto to_s = kernels(u_of_draws_, u_of_draws_, options_.target_fraction);  // (B K)  between(s, u)
+      targets_at_u(stepped<decltype(head), Space, kernel>{head, {to_s.data(), B * K}}, x_u, raw_u, items_u, x_s, P, K);
+    }
+
+    // the student at (x_t, t, λ)
+    const auto asked = request_of(student_, x_t_, t_, items, M, 0);
+    raw_.resize(B, M, D, student_.outputs());                              // (B, M, D, outputs)
+    gradient_.resize(B, M, D, student_.outputs());                         // (B, M, D, outputs)
+    student_.forward(asked, raw_.whole());
+    const view<const token, 3> draws(x_s.data(), B, K, D);                 // (B, K, D)
+    const view<const token, 3> data(x_0.data(), B, 1, D);                  // (B, 1, D)
+    chain_objectives(head, draws, data, P, T, losses);
+    student_.backward(gradient_);
+  }
+
+  /// δ, t = v < start_share ? 1 : [δ, 1] from one even set v over the batch, u = t - δ; α(t).
+  void draw_times(index B, view<const std::uint64_t, 1> items) {
+    t_.resize(B);                                                          // (B)
+    u_.resize(B);                                                          // (B)
+    alpha_.resize(B);                                                      // (B)
+    const double start = unit(random_(purpose::time, items(0), 0, 0, 0).first());
+    for (index b = 0; b < B; ++b) {
+      const double gap = log_uniform(unit(random_(purpose::time, items(b), 0, 1, 0).first()), options_.shortest_gap, options_.longest_gap);
+      const double v = antithetic(start, b, B), share = options_.start_share;
+      t_(b) = v < share ? 1.0 : smaller(1.0, between((v - share) / (1 - share), gap, 1.0));
+      u_(b) = larger(0.0, t_(b) - gap);
+      alpha_(b) = static_cast<Real>(options_.datapoint_weight * weight_at(options_.datapoint_time, t_(b)));
+    }
+  }
+
+  array<token, 2> draw_x_u(view<const std::uint64_t, 1> items, view<const Real, 4> teacher_raw, index K) {
+    const index B = x_t_.extent(0), D = x_t_.extent(1), S = process_.max_states();
+    array<token, 2> x_u(B * K, D);                                         // (B K, D)
+    std::vector<kernel> step;                                              // (B)  between(u, t)
+    for (index b = 0; b < B; ++b) step.push_back(process_.template between<Real>(u_(b), t_(b)));
+    const auto head = head_of(teacher_, process_.space());
+    run_on_.template sweep<Real>(B * K, 0, [&](const auto& group, auto, index row_index) {
+      const index b = row_index / K, k = row_index % K;
+      for (index d = 0; d < D; ++d) {
+        const place at{b, d, x_t_(b, d)};
+        const auto outputs = teacher_raw.row(b, teacher_raw.extent(1) == 1 ? index{0} : k, d);
+        const auto row = head.template row<Real>(outputs, at, head.template observe<Real>(group, outputs, at));
+        const auto bits_of = [&](purpose what) { return random_(what, items(b), 0, k, d); };
+        x_u(row_index, d) = ancestral{}.draw(step[static_cast<std::size_t>(b)], at, S, row, bits_of);
+      }
+    });
+    for (token x : x_u) expects<numeric_error>(x >= 0, "distiller: the teacher's row has no positive probability (non-finite logits?)");
+    return x_u;
+  }
+
+  /// x_s^(k) and P^, from the raw outputs at u.
+  template <class Head>
+  void targets_at_u(const Head& head, view<const token, 2> x_u, view<const Real, 4> raw_u, view<const std::uint64_t, 1> items_u,
+                    array<token, 3>& x_s, array<Real, 3>& P, index K) {
+    const index S = process_.max_states();
+    draw_tokens<Real>(head, x_u, raw_u, S, random_, purpose::target, items_u, 0, x_s.whole(), run_on_);
+    if (!options_.control_variates) return;
+    const array<Real, 3> rows = marginals<Real>(head, x_u, raw_u, S, run_on_);  // (B K, D, S)
+    const index cells = x_u.extent(1) * S;
+    run_on_.template sweep<Real>(P.extent(0), 0, [&](const auto& group, auto, index b) {
+      group.for_each(cells, [&](index cell) {
+        Real sum = Real(0);
+        for (index k = 0; k < K; ++k) sum += rows.data()[(b * K + k) * cells + cell];
+        P.data()[b * cells + cell] = sum / static_cast<Real>(K);
+      });
+    });
+  }
+
+  template <class Head>
+  void chain_objectives(const Head& head, view<const token, 3> draws, view<const token, 3> data, view<const Real, 3> P,
+                        view<const Real, 3> T, distiller_losses& losses) {
+    const item_weights<Real> wc{{}, static_cast<Real>(options_.consistency_weight)}, wm{{}, static_cast<Real>(options_.marginal_weight)}, alpha{alpha_};
+    const auto places = [&](std::vector<double*> of_all) {  // the last place is that of the marginal term, which may be off
+      if (!options_.control_variates) of_all.pop_back();
+      return of_all;
+    };
+    const auto both = [&](const auto& consistent, const auto& datapoint, const auto&... marginal) {
+      if (options_.target_fraction == 0) {
+        run(head, gradient_mode::overwrite, losses, places({&losses.consistency, &losses.datapoint, &losses.marginal}), consistent, datapoint, marginal...);
+      } else {
+        const auto to_s = kernels(t_, u_, options_.target_fraction);       // (B)  between(s, t)
+        run(stepped<Head, Space, kernel>{head, {to_s.data(), x_t_.extent(0)}}, gradient_mode::overwrite, losses, {&losses.consistency}, consistent);
+        run(head, gradient_mode::accumulate, losses, places({&losses.datapoint, &losses.marginal}), datapoint, marginal...);
+      }
+    };
+    if (options_.control_variates)
+      both(consistency<Real>{{draws, wc}, {P, wc}}, correlation<Real>{data, alpha}, marginal_divergence<Real>{T, wm});
+    else
+      both(joint_negative_log_likelihood<Real>{draws, wc}, joint_negative_log_likelihood<Real>{data, alpha});
+  }
+
+  /// One objective at the student's raw outputs: gradient into gradient_, its weighted loss into the total, the means of its terms
+  /// into the places given.
+  template <class Head, class... Terms>
+  void run(const Head& head, gradient_mode mode, distiller_losses& losses, std::vector<double*> places, const Terms&... terms) {
+    const view<const Real, 4> raw = raw_;
+    auto loss = make_objective<Real>(head, x_t_, raw.extent(1), process_.max_states(), {}, terms...);
+    losses.total += static_cast<double>(value_and_gradient(loss, raw, gradient_.whole(), run_on_, mode));
+    for (index j = 0; j < static_cast<index>(places.size()); ++j) {
+      const auto values = loss.value(j);                                   // (B)
+      for (Real value : values) *places[static_cast<std::size_t>(j)] += static_cast<double>(value) / static_cast<double>(values.extent(0));
+    }
+  }
+
+  // ---- the site of distillation: B R rows with one component each ----
+
+  void distillation_site(view<const token, 2> x_0, std::uint64_t first_item, distiller_losses& losses) {
+    const index B = x_0.extent(0), D = x_0.extent(1), R = options_.distillation_rows, S = process_.max_states();
+    const auto items = ids(B * R, first_item * static_cast<std::uint64_t>(R));  // (B R)
+    array<token, 2> clean(B * R, D);                                       // (B R, D)
+    t_.resize(B * R);                                                      // (B R)
+    for (index r = 0; r < B * R; ++r) {
+      std::copy_n(x_0.row(r / R).data(), D, clean.whole().row(r).data());
+      t_(r) = options_.distillation_time * unit(random_(purpose::time, items(r), 1, 0, 0).first());
+    }
+    x_t_.resize(B * R, D);                                                 // (B R, D)
+    corrupt(process_, clean, t_, random_, items, x_t_.whole(), run_on_, 1);
+    const auto teacher_raw = ask(teacher_, x_t_, t_, items, 1, 4, teacher_raw_);  // (B R, 1, D, outputs)
+    const array<Real, 3> T = marginals<Real>(head_of(teacher_, process_.space()), x_t_, teacher_raw, S, run_on_);
+    const auto asked = request_of(student_, x_t_, t_, items, 1, 2);
+    raw_.resize(B * R, 1, D, student_.outputs());                          // (B R, 1, D, outputs)
+    gradient_.resize(B * R, 1, D, student_.outputs());                     // (B R, 1, D, outputs)
+    student_.forward(asked, raw_.whole());
+    run(head_of(student_, process_.space()), gradient_mode::overwrite, losses, {&losses.distillation},
+        distillation_bound<Real>{T, {{}, static_cast<Real>(options_.distillation_weight)}});
+    student_.backward(gradient_);
+  }
+
+  // ---- requests ----
+
+  const auto& network_at_u() const {
+    if constexpr (std::is_same_v<AtU, detached>)
+      return student_;
+    else
+      return at_u_.average;
+  }
+
+  /// A request with M draws of λ for every item; `use` (0..4) keeps the draws of the sites apart.
+  template <class Net>
+  request<Real> request_of(const Net& net, view<const token, 2> tokens, const array<double, 1>& times, view<const std::uint64_t, 1> items,
+                           index M, index use) {
+    index L = 0;
+    if constexpr (mixture_denoiser<Net, Real>) L = net.latent().dims();
+    latents_.resize(tokens.extent(0), M, L);                               // (B, M, L)
+    if constexpr (mixture_denoiser<Net, Real>) draw_latents(net.latent(), options_.draws, random_, items, use, latents_.whole());
+    real_times_.resize(times.size());                                      // (B)
+    std::transform(times.begin(), times.end(), real_times_.begin(), [](double t) { return static_cast<Real>(t); });
+    return {tokens, real_times_, latents_, items, 0};
+  }
+
+  /// One evaluation without gradient into `raw`.
+  template <class Net>
+  view<const Real, 4> ask(const Net& net, view<const token, 2> tokens, const array<double, 1>& times, view<const std::uint64_t, 1> items,
+                          index M, index use, array<Real, 4>& raw) {
+    const auto asked = request_of(net, tokens, times, items, M, use);
+    raw.resize(tokens.extent(0), M, tokens.extent(1), net.outputs());
+    net(asked, raw.whole());
+    return raw;
+  }
+
+  static array<std::uint64_t, 1> ids(index count, std::uint64_t first) {
+    array<std::uint64_t, 1> result(count);
+    for (index i = 0; i < count; ++i) result(i) = first + static_cast<std::uint64_t>(i);
+    return result;
+  }
+
+  /// Kernels between fraction * u and t.
+  std::vector<kernel> kernels(const array<double, 1>& t, const array<double, 1>& u, double fraction) const {
+    std::vector<kernel> result;
+    for (index i = 0; i < t.size(); ++i) result.push_back(process_.template between<Real>(fraction * u(i), t(i)));
+    return result;
+  }
+
+  Process process_;
+  const Teacher& teacher_;
+  Student& student_;
+  AtU at_u_;
+  distiller_options options_;
+  Backend run_on_;
+  rng random_;
+  array<double, 1> t_, u_, u_of_draws_;                  // (B), (B), (B K)
+  array<Real, 1> alpha_, real_times_;                    // (B)
+  array<token, 2> x_t_;                                  // (B, D)
+  array<Real, 3> latents_;                               // (B, M, L)
+  array<Real, 4> teacher_raw_, raw_u_, raw_, gradient_;  // raw outputs and the student's gradient
+};
+
+}  // namespace dimix
