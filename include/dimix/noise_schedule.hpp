@@ -112,11 +112,12 @@ DIMIX_HD Real importance_time(const S& schedule, Real u, Real lowest, Real highe
   return inverse_alpha(schedule, Real(1) - importance_move_chance(u, lowest, highest));
 }
 
-/// The grid of a model trained on `steps` discrete times: floor(t * steps) / steps + 1 / steps, in {1/steps, ..., 1, 1 + 1/steps}
-/// (sdtt absorbing.py _t_to_sigma).
+/// The grid of a model trained on `steps` discrete times: floor(t * steps) / steps + 1 / steps, in {1/steps, ..., 1, 1 + 1/steps};
+/// with steps = 0, a model trained in continuous time, t itself (sdtt absorbing.py _t_to_sigma).
 template <std::floating_point Real>
 DIMIX_HD Real discrete_time(Real t, index steps) {
   using std::floor;
+  if (steps == 0) return t;
   return (floor(t * static_cast<Real>(steps)) + Real(1)) / static_cast<Real>(steps);
 }
 

@@ -1,0 +1,159 @@
+// tauldr losses.py DistilChain.calc_loss, from raw outputs and recorded draws. Rows of flattened (item, component) arrays: b M + m.
+// Its transition rows belong to the ordinal process and are not covered.
+#pragma once
+
+#include <dimix/distiller/time_law.hpp>
+
+#include "golden/report.hpp"
+#include "golden/site.hpp"
+
+#include <numeric>
+
+namespace golden {
+
+/// The time schedules of tauldr; any other word means linear.
+inline dimix::time_weight tauldr_time_weight(const std::string& word) {
+  return word == "none"      ? dimix::time_weight::constant
+         : word == "zero"    ? dimix::time_weight::zero
+         : word == "sigmoid" ? dimix::time_weight::sigmoid
+                             : dimix::time_weight::linear;
+}
+
+/// delta_t, t, u and the times of the distillation term, from recorded uniforms.
+inline void check_tauldr_times(const recorded_case& recorded, case_report& report) {
+  const double min_time = recorded.config<double>("min_time"), shortest = recorded.config<double>("min_distil_time"),
+               longest = recorded.config<double>("max_distil_time");
+  const auto gaps = [&] {
+    std::vector<double> delta = recorded.input("uniform_delta_t");
+    for (double& u : delta) u = dimix::log_uniform(u, shortest, longest);
+    return delta;
+  };
+  const auto times = [&] {
+    std::vector<double> t = recorded.input("uniform_t");
+    const std::vector<double> delta = gaps();
+    for (std::size_t b = 0; b < t.size(); ++b) t[b] = dimix::between(t[b], min_time + delta.at(b), 1.0);
+    return t;
+  };
+  report.check("delta_t", {"dimix::log_uniform"}, gaps);
+  report.check("t", {"dimix::between", "dimix::log_uniform"}, times);
+  report.check("u", {"dimix::between", "dimix::log_uniform"}, [&] {
+    std::vector<double> u = times();
+    const std::vector<double> delta = gaps();
+    for (std::size_t b = 0; b < u.size(); ++b) u[b] -= delta[b];
+    return u;
+  });
+  report.check("mint", {"dimix::atom_and_interval"}, [&] {
+    std::vector<double> tau = recorded.input("uniform_mint");
+    const std::vector<double> hit = recorded.input("bernoulli_mint");
+    for (std::size_t row = 0; row < tau.size(); ++row)
+      tau[row] = dimix::atom_and_interval(tau[row], hit.at(row) != 0, min_time, longest);
+    return tau;
+  });
+  for (const auto& [output, allowed] : recorded.outputs())
+    if (const auto word = inside(output, "time_coeff__"))
+      report.check(output, {"dimix::weight_at"}, [&] {
+        std::vector<double> weight = times();
+        for (double& t : weight) t = dimix::weight_at(tauldr_time_weight(*word), t);
+        return weight;
+      });
+}
+
+inline void check_tauldr_distil_chain(const recorded_case& recorded, case_report& report) {
+  check_tauldr_times(recorded, report);
+
+  const index B = recorded.config<index>("B"), M = recorded.config<index>("M"), D = recorded.config<index>("D"),
+              S = recorded.config<index>("S");
+  const auto x_0 = recorded.input<token>("x0_data", B, D);                                  // (B, D)
+  const auto draws = recorded.input<token>("x0_from_student_u", B, M, D);                   // (B, M, D)
+  const auto x_t = recorded.input<token>("x_t", B, D);                                      // (B, D)
+  const auto x_mint = recorded.input<token>("x_mint", B * M, D);                            // (B M, D)
+  const auto student_t = recorded.input<double>("student_logits_t", B, M, D, S);            // (B, M, D, S)
+  const auto student_u = recorded.input<double>("student_logits_u", B, M, D, S);            // (B, M, D, S)
+  const auto teacher_t = recorded.input<double>("teacher_logits_t", B, 1, D, S);            // (B, 1, D, S)
+  const auto student_mint = recorded.input<double>("student_logits_mint", B * M, 1, D, S);  // (B M, 1, D, S)
+  const auto teacher_mint = recorded.input<double>("teacher_logits_mint", B * M, 1, D, S);  // (B M, 1, D, S)
+
+  const dimix::softmax head;
+  const site student{head, x_t.whole(), student_t.whole()}, small_times{head, x_mint.whole(), student_mint.whole()};
+  const array<double, 3> teacher = site{head, x_t.whole(), teacher_t.whole()}.marginals();              // (B, D, S)
+  const array<double, 3> teacher_small = site{head, x_mint.whole(), teacher_mint.whole()}.marginals();  // (B M, D, S)
+  const array<double, 3> at_u =
+      site{head, x_t.whole(), student_u.whole()}.marginals();  // (B, D, S); a softmax row sees no tokens
+  const view<const token, 3> data(x_0.data(), B, 1, D);        // (B, 1, D)
+  const marginal_divergence marginal{teacher}, consistency_of_rows{at_u};
+  const correlation consistency_of_draws{draws};
+  const joint_negative_log_likelihood likelihood_of_draws{draws};
+  const distillation_bound distillation{teacher_small};
+
+  const auto check_term = [&](const std::string& name, const auto& term, const std::vector<std::string>& calls) {
+    report.check(name, calls, [&] { return student.values(term); });
+    report.check("grad_mean_" + name + "__wrt_student_logits_t", {"dimix::objective::gradient"},
+                 [&] { return student.gradient(term); });
+  };
+  const std::vector<std::string> value = {"dimix::objective::value"},
+                                 value_of_rows = {"dimix::objective::value", "dimix::marginals"};
+  check_term("data_loss_cor__cv", correlation{data}, value);
+  check_term("data_loss_cor__nocv", joint_negative_log_likelihood{data}, value);
+  check_term("data_loss_indep", marginal, value_of_rows);
+  check_term("consis_loss_cor__cv", consistency_of_draws, value);
+  check_term("consis_loss_cor__nocv", likelihood_of_draws, value);
+  check_term("consis_loss_indep", consistency_of_rows, value_of_rows);
+
+  // the mean over the components of an item is the loss of a site with M items
+  report.check("distil_loss", {"dimix::objective::loss", "dimix::marginals"}, [&] {
+    std::vector<double> values;
+    for (index b = 0; b < B; ++b)
+      values.push_back(small_times.items(b * M, M).loss(distillation_bound{teacher_small.whole().slice(b * M, M)}));
+    return values;
+  });
+  for (const char* name : {"grad_mean_distil_loss__wrt_student_logits_mint", "grad_loss__wrt_student_logits_mint"})
+    report.check(name, {"dimix::objective::gradient"}, [&] { return small_times.gradient(distillation); });
+
+  const auto coefficients = [&](const std::string& word) {
+    const std::vector<double> gap = recorded.input("uniform_delta_t"), u = recorded.input("uniform_t");
+    array<double, 1> weight(B);  // (B)
+    for (index b = 0; b < B; ++b) {
+      const double delta = dimix::log_uniform(gap.at(static_cast<std::size_t>(b)), recorded.config<double>("min_distil_time"),
+                                              recorded.config<double>("max_distil_time"));
+      const double t = dimix::between(u.at(static_cast<std::size_t>(b)), recorded.config<double>("min_time") + delta, 1.0);
+      weight(b) = dimix::weight_at(tauldr_time_weight(word), t);
+    }
+    return weight;
+  };
+  const std::vector<std::string> loss = {"dimix::objective::loss", "dimix::marginals", "dimix::weight_at"},
+                                 gradient = {"dimix::objective::gradient", "dimix::marginals", "dimix::weight_at"};
+  for (const auto& [output, allowed] : recorded.outputs()) {
+    if (const auto word = inside(output, "loss__cv_"))
+      report.check(output, loss, [&] {
+        const array<double, 1> weight = coefficients(*word);
+        return std::vector<double>{
+            student.loss(correlation{data, {weight}}, marginal, consistency_of_draws, consistency_of_rows) +
+            small_times.loss(distillation)};
+      });
+    if (const auto word = inside(output, "loss__nocv_"))
+      report.check(output, loss, [&] {
+        const array<double, 1> weight = coefficients(*word);
+        return std::vector<double>{student.loss(joint_negative_log_likelihood{data, {weight}}, likelihood_of_draws) +
+                                   small_times.loss(distillation)};
+      });
+    if (const auto word = inside(output, "grad_loss__cv_", "__wrt_student_logits_t"))
+      report.check(output, gradient, [&] {
+        const array<double, 1> weight = coefficients(*word);
+        return student.gradient(correlation{data, {weight}}, marginal, consistency_of_draws, consistency_of_rows);
+      });
+    if (const auto word = inside(output, "grad_loss__nocv_", "__wrt_student_logits_t"))
+      report.check(output, gradient, [&] {
+        const array<double, 1> weight = coefficients(*word);
+        return student.gradient(joint_negative_log_likelihood{data, {weight}}, likelihood_of_draws);
+      });
+    if (const auto word = inside(
+            output, "eval_return__"))  // means of datapoint and marginal, distillation, consistency, its correlation part
+      report.check(output, loss, [&] {
+        const array<double, 1> weight = coefficients(*word);
+        return std::vector<double>{student.loss(correlation{data, {weight}}, marginal), small_times.loss(distillation),
+                                   student.loss(consistency_of_draws, consistency_of_rows), student.loss(consistency_of_draws)};
+      });
+  }
+}
+
+}  // namespace golden
