@@ -1,0 +1,161 @@
+// One seed of the experiment: teacher, mixture student, factorized student, and samples of all of them.
+#pragma once
+
+#include "learner.hpp"
+#include "quality.hpp"
+#include "settings.hpp"
+
+#include <dimix/dimix.hpp>
+#include <dimix/nn/mlp_denoiser.hpp>
+
+#include <chrono>
+#include <cstdio>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace digits {
+
+/// A line of the table.
+struct measured {
+  std::string sampler;
+  index calls = 0;
+  quality seen{};
+  double seconds = 0;  // per 1000 images
+};
+
+struct outcome {
+  std::vector<measured> rows;
+  std::map<std::string, array<token, 2>> pictures;  // the first images of some rows, by "sampler calls"
+};
+
+inline constexpr index pictured = 64;
+
+template <class Process, class Latent>
+class experiment {
+ public:
+  using teacher_net = dimix::nn::mlp_denoiser<float>;
+  using student_net = dimix::nn::mlp_denoiser<float, Latent>;
+
+  experiment(const settings& chosen, const Process& process, Latent latent, const image_split& images, const quality_meter& meter, index seed,
+             dimix::cpu run_on)
+      : chosen_(chosen), process_(process), latent_(latent), images_(images), meter_(meter), seed_(seed), run_on_(run_on) {}
+
+  outcome run() {
+    teacher_net teacher(shape(0.1), {}, run_on_);
+    const auto taught = train(teacher, "teacher", teacher_training(), [&] { return pretraining(teacher); });
+
+    student_net mixture(shape(0), latent_, run_on_);
+    mixture.adopt(*taught);
+    const auto student = train(mixture, "student", student_training(), [&](const auto& average) { return distilling(*taught, mixture, average, chosen_.components); });
+
+    teacher_net factorized(shape(0), {}, run_on_);
+    factorized.adopt(*taught);
+    const auto control = train(factorized, "factorized", student_training(), [&](const auto& average) { return distilling(*taught, factorized, average, 1); });
+
+    outcome seen;
+    using dimix::latent_scope;
+    for (index calls : chosen_.steps) measure(seen, "teacher", *taught, calls);
+    for (index calls : chosen_.steps) measure(seen, "student", *student, calls);
+    for (index calls : chosen_.steps) measure(seen, "student, fresh λ", *student, calls, latent_scope::per_step);
+    for (index calls : chosen_.steps)
+      if (calls > 1) measure(seen, "hybrid", dimix::hybrid(*student, *taught, calls / 2), calls);
+    for (index calls : chosen_.steps) measure(seen, "factorized", *control, calls);
+    return seen;
+  }
+
+ private:
+  using token_batch = array<token, 2>;
+
+  dimix::nn::mlp_options shape(double dropout) const {
+    dimix::nn::mlp_options how{.dims = images_.train.dims(), .states = process_.max_states(), .dropout = dropout, .seed = seed64()};
+    if constexpr (dimix::masked_space<typename Process::space_type>) how.mask = process_.space().mask();
+    return how;
+  }
+
+  learner_options teacher_training() const {
+    return {.words = words_of(chosen_, seed_, false), .steps = chosen_.teacher_steps, .peak = 2e-3, .warmup = 100,
+            .optimiser = {.beta2 = 0.99, .weight_decay = 0.01, .clip = 1}, .average_decay = 0.998};
+  }
+  learner_options student_training() const {
+    return {.words = words_of(chosen_, seed_, true), .steps = chosen_.student_steps, .peak = 1e-3, .warmup = 50,
+            .optimiser = {.beta2 = 0.999, .clip = 1}, .average_decay = 0.99, .save_every = 100};
+  }
+
+  /// Trains, resumes or loads; returns the averaged network.
+  template <class Net, class LossOf>
+  std::shared_ptr<const Net> train(Net& net, const std::string& name, learner_options how, const LossOf& make_loss) {
+    namespace fs = std::filesystem;
+    const fs::path folder = fs::path(chosen_.load.empty() ? chosen_.save : chosen_.load) / ("seed-" + std::to_string(seed_));
+    how.name = name;
+    how.file = (folder / (name + ".safetensors")).string();
+    how.only_load = !chosen_.load.empty();
+    if (how.only_load)
+      dimix::expects<dimix::file_error>(fs::exists(how.file), "--load: there is no '", how.file, "'");
+    else
+      fs::create_directories(folder);
+    if (chosen_.fresh && !how.only_load) fs::remove(how.file);
+    learner<Net> training(net, how, run_on_);
+    if constexpr (std::is_invocable_v<LossOf>)
+      training.run(make_loss());
+    else
+      training.run(make_loss(training.average()));
+    return std::make_shared<const Net>(training.average());
+  }
+
+  auto pretraining(teacher_net& teacher) {
+    auto step = std::make_shared<dimix::pretrainer<float, Process, teacher_net>>(process_, teacher, dimix::pretrainer_options{.seed = seed64()}, run_on_);
+    return [this, step](index n) {
+      constexpr index batch = 128;
+      return step->step(draw_batch(n, batch), static_cast<std::uint64_t>(n * batch));
+    };
+  }
+
+  /// The four terms of Di4C for a student of any kind; the network at u is the moving average.
+  template <class Net>
+  auto distilling(const teacher_net& teacher, Net& student, const Net& average, index components) {
+    using distiller = dimix::distiller<float, Process, teacher_net, Net, dimix::ema<Net>>;
+    auto step = std::make_shared<distiller>(process_, teacher, student, dimix::ema<Net>{average},
+                                            dimix::distiller_options{.components = components, .targets = chosen_.components, .seed = seed64() + 1}, run_on_);
+    return [this, step](index n) { return step->step(draw_batch(n, chosen_.batch), static_cast<std::uint64_t>(n * chosen_.batch)).total; };
+  }
+
+  /// Training images with replacement; batch n of a seed is the same whatever came before.
+  token_batch draw_batch(index n, index size) const {
+    const auto& data = images_.train.tokens;
+    token_batch batch(size, data.extent(1));  // (size, D)
+    for (index b = 0; b < size; ++b) {
+      const auto bits = dimix::rng{seed64()}(dimix::purpose::data, static_cast<std::uint64_t>(n * size + b), 1, 0, 0).first();
+      const index image = static_cast<index>(bits % static_cast<std::uint64_t>(data.extent(0)));
+      std::copy_n(data.whole().row(image).data(), data.extent(1), batch.whole().row(b).data());
+    }
+    return batch;
+  }
+
+  template <class Net>
+  void measure(outcome& seen, const std::string& name, const Net& net, index calls, dimix::latent_scope scope = dimix::latent_scope::per_path) const {
+    const auto start = std::chrono::steady_clock::now();
+    const array<token, 2> images = dimix::sample(
+        process_, net, {.batch = chosen_.samples, .dims = images_.train.dims(), .steps = calls, .seed = seed64() + 2, .scope = scope}, run_on_);
+    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    seen.rows.push_back({name, calls, meter_(images), 1000 * seconds / static_cast<double>(chosen_.samples)});
+    array<token, 2> first(std::min(pictured, images.extent(0)), images.extent(1));  // (64, D)
+    std::copy_n(images.data(), first.size(), first.data());
+    seen.pictures[name + " " + std::to_string(calls)] = std::move(first);
+    std::fprintf(stderr, "  %-18s %3td calls: features %.3f, pixels %.3f\n", name.c_str(), calls, seen.rows.back().seen.frechet_features,
+                 seen.rows.back().seen.frechet_pixels);
+  }
+
+  std::uint64_t seed64() const { return static_cast<std::uint64_t>(seed_) * 1000; }
+
+  const settings& chosen_;
+  Process process_;
+  Latent latent_;
+  const image_split& images_;
+  const quality_meter& meter_;
+  index seed_;
+  dimix::cpu run_on_;
+};
+
+}  // namespace digits

@@ -1,0 +1,71 @@
+// digits: a factorized teacher learns small images by masked diffusion, a mixture student is distilled from it with the Di4C losses, and
+// both are sampled with few network calls. Read in this order: settings, dataset, experiment (learner inside), quality, report.
+#include "report.hpp"
+
+#include <cstdio>
+#include <exception>
+#include <filesystem>
+
+namespace digits {
+
+template <class Space, class F>
+std::vector<outcome> with_latent(const settings& chosen, const Space& space, const F& run) {
+  const auto& names = schedule_names();
+  const chosen_schedule schedule{static_cast<int>(std::find(names.begin(), names.end(), chosen.schedule) - names.begin())};
+  const dimix::forward_process process(space, schedule);
+  if (chosen.latent == "categorical") return run(process, dimix::categorical_latent{chosen.components});
+  return run(process, dimix::uniform_latent{});
+}
+
+/// The process and the law of λ are types: every choice is compiled, and the run picks one.
+template <class F>
+std::vector<outcome> with_process(const settings& chosen, index levels, const F& run) {
+  if (chosen.process == "absorbing") return with_latent(chosen, dimix::absorbing<>{{levels + 1}}, run);
+  return with_latent(chosen, dimix::uniform<>{{levels}}, run);
+}
+
+int main(const settings& chosen) {
+  const dimix::cpu run_on(static_cast<int>(chosen.threads));
+  std::filesystem::create_directories(chosen.out);
+  dimix::expects<dimix::file_error>(std::filesystem::is_directory(chosen.out), "--out: '", chosen.out, "' is not a folder");
+
+  const image_set images = load_images({.images = chosen.data, .quantise = {.levels = chosen.levels, .pool = chosen.pool}});
+  const index held_out = std::min<index>(500, images.size() / 4);
+  const image_split parts = split(images, {.validation = held_out * 2 / 5, .held_out = held_out});
+  std::printf("%td images of %td x %td pixels, %td levels: %td to train, %td validation, %td held-out\n", images.size(), images.height, images.width,
+              images.levels, parts.train.size(), parts.validation.size(), parts.held_out.size());
+
+  std::optional<feature_weights> classifier = load_features(chosen.features);
+  if (classifier->height != images.height || classifier->width != images.width || chosen.data != settings{}.data) {
+    std::printf("The classifier that is shipped knows the 8x8 digits only: its columns stay empty.\n");
+    classifier.reset();
+  }
+  const quality_meter meter(parts.train, chosen.on_validation ? parts.validation : parts.held_out, classifier, run_on);
+
+  const auto outcomes = with_process(chosen, images.levels, [&](const auto& process, const auto& latent) {
+    std::vector<outcome> all;
+    for (index s = 0; s < chosen.seeds; ++s) {
+      const index seed = chosen.seed + s;
+      if (chosen.seeds > 1) std::fprintf(stderr, "seed %td\n", seed);
+      using run_type = experiment<std::decay_t<decltype(process)>, std::decay_t<decltype(latent)>>;
+      all.push_back(run_type(chosen, process, latent, parts, meter, seed, run_on).run());
+    }
+    return all;
+  });
+  report(chosen, parts, meter.floor(), outcomes).write();
+  return 0;
+}
+
+}  // namespace digits
+
+int main(int argc, char** argv) {
+  try {
+    const auto chosen = digits::parse(argc, argv);
+    return chosen ? digits::main(*chosen) : 0;
+  } catch (const dimix::file_error& wrong) {
+    std::fprintf(stderr, "digits: %s\n(networks of another run? --fresh trains anew, --out names another folder)\n", wrong.what());
+  } catch (const std::exception& wrong) {
+    std::fprintf(stderr, "digits: %s\n", wrong.what());
+  }
+  return 1;
+}
