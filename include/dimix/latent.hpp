@@ -7,8 +7,9 @@
 //   l.components()        the number of values of a finite law
 // Because a law is a map of uniform numbers, how M draws share the work is a choice apart (latent_draws):
 //   iid         M independent draws
-//   stratified  λ_m from u = (m + U) / M on the first axis, a shuffled copy of the strata on the others (Latin hypercube): each λ_m
-//               taken alone follows the law, and averages over m vary less. A finite law with M = components() is enumerated exactly.
+//   stratified  λ_m from u = (m + U) / M on the first axis, a shuffled copy of the strata on the others (Latin hypercube): averages
+//               over m have the mean of iid draws and vary less. A finite law with M = components() is enumerated exactly. On
+//               the first axis λ_m is the m-th stratum: only all of them together follow the law.
 #pragma once
 
 #include <dimix/core/check.hpp>

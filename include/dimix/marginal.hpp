@@ -6,7 +6,8 @@
 //   marginal    log P_d(s) = log sum_m π_m p_md(s)
 // with p_md(s) the head's row of the raw outputs (B, M, D, outputs) and π_m = 1/M or a softmax of log-weights (B, M).
 //
-// The class works over chunks of components, so that M can be larger than what fits in memory: observe(chunk) for each, then close().
+// The class works over chunks of components, so that M can be larger than what fits in memory: observe(chunk) for each in order, then
+// close(). A chunk that starts at component 0 starts anew, so that one object serves many raw outputs.
 // Cost: observe reads the outputs once and takes 2 exponentials a state (1 without marginals) and K D a component; workspace
 // B M D + B M K (+ 2 B D S with marginals). Float results agree with double to about 1e-6 relative in log p per position.
 #pragma once
@@ -41,6 +42,9 @@ class marginalisation {
       : head_(head), tokens_(tokens), options_(options), S_(S) {
     const index B = tokens.extent(0), D = tokens.extent(1), K = options.targets.extent(1);
     expects(components >= 1, "marginalisation: M = ", components, " components; at least one is needed");
+    for (index i = 0; i < tokens.size(); ++i)
+      expects(tokens.data()[i] >= 0 && tokens.data()[i] < S, "marginalisation: tokens holds ", tokens.data()[i], " at flat index ", i,
+              ", which is not a state: it must lie in [0, ", S, ")");
     if (!options.targets.empty()) {
       expects_shape("marginalisation: targets", options.targets, B, K, D);
       for (index i = 0; i < options.targets.size(); ++i)
@@ -54,8 +58,6 @@ class marginalisation {
     if (options.marginals) {
       log_marginal_.resize(B, D, S);             // (B, D, S)
       spread_.resize(B, D, S);                   // (B, D, S)
-      log_marginal_.fill(-infinity<Real>());
-      spread_.fill(Real(0));
     }
     normalise_weights(components);
   }
@@ -75,11 +77,18 @@ class marginalisation {
   view<const Real, 2> log_likelihood() const { return joint_; }               // (B, K)  after close()
   view<const Real, 3> log_marginals() const { return log_marginal_; }         // (B, D, S)  after close()
 
-  /// Components [first, first + chunk.extent(1)), raw outputs chunk (B, Mc, D, outputs). visit(group, row, b, m, d) is called for
-  /// every row that outputs can change, so that a caller can share the sweep.
+  /// Components [first, first + chunk.extent(1)), raw outputs chunk (B, Mc, D, outputs); first is 0 or where the last chunk ended.
+  /// visit(group, row, b, m, d) is called for every row that outputs can change, so that a caller can share the sweep.
   template <class Storage, backend Backend, class Visit = no_visit>
   void observe(view<const Storage, 4> chunk, index first, const Backend& run_on, const Visit& visit = {}) {
     expects_chunk("marginalisation::observe", chunk, first);
+    expects(first == 0 || first == observed_, "marginalisation::observe: chunks come in order, but component ", first,
+            " follows the first ", observed_);
+    closed_ = false;
+    if (first == 0) {
+      log_marginal_.fill(-infinity<Real>());
+      spread_.fill(Real(0));
+    }
     run_on.template sweep<Real>(batch() * dims(), 0,
                                 observe_row<Real, Storage, Head, Visit>{head_, tokens_, chunk, first, log_weights_.whole(), states_,
                                                                         options_.marginals, log_marginal_, spread_, damaged_, visit});
@@ -87,12 +96,16 @@ class marginalisation {
     if (targets() > 0)
       run_on.template sweep<Real>(batch() * chunk.extent(1), 0,
                                   likelihood_row<Real, Storage, Head>{head_, tokens_, chunk, first, options_.targets, states_, component_});
+    observed_ = first + chunk.extent(1);
   }
 
   /// After the last chunk: joint log-likelihoods, responsibilities and marginals are complete.
   /// Throws numeric_error when a target has probability zero under every component.
   template <backend Backend>
   void close(const Backend& run_on) {
+    expects(!closed_ && observed_ == components(), "marginalisation::close: ", observed_, " of M = ", components(),
+            " components have been observed", closed_ ? ", and it is closed already" : "");
+    closed_ = true;
     run_on.template sweep<Real>(batch() * targets(), 0, responsibility_row<Real>{log_weights_.whole(), component_, joint_});
     for (index b = 0; b < batch(); ++b)
       for (index k = 0; k < targets(); ++k)
@@ -101,6 +114,8 @@ class marginalisation {
     if (options_.marginals)
       run_on.template sweep<Real>(batch() * dims(), 0, close_marginal_row<Real>{log_marginal_, spread_});
   }
+
+  bool closed() const { return closed_; }
 
   template <class Storage>
   void expects_chunk(const char* name, view<const Storage, 4> chunk, index first) const {
@@ -137,7 +152,8 @@ class marginalisation {
   Head head_;
   view<const token, 2> tokens_;
   marginal_options<Real> options_;
-  index S_;
+  index S_, observed_ = 0;  // observed_: components since the last chunk that started at 0
+  bool closed_ = false;
   array<Real, 2> log_weights_, joint_;
   array<Real, 3> component_, log_marginal_, spread_;
   array<head_state, 3> states_;

@@ -43,10 +43,9 @@ class objective {
 
   /// tokens (B, D): x_t. components: M. S: states of a row. What the terms view must outlive the object.
   objective(const Head& head, view<const token, 2> tokens, index components, index S, objective_options<Real> options, Terms... terms)
-      : terms_{terms...}, target_tokens_(gather_targets(tokens)),
+      : terms_{terms...}, target_tokens_(gather_targets(tokens, components, S)),
         over_(head, tokens, components, S, {.targets = target_tokens_, .log_weights = options.log_weights, .marginals = uses_marginals}) {
     const index B = tokens.extent(0), D = tokens.extent(1);
-    (terms.check(B, D, S, components), ...);
     values_.resize(sizeof...(Terms), B);                           // (terms, B)
     component_values_.resize(sizeof...(Terms), B, D);              // (terms, B, D)
     weighted_responsibility_.resize(B, components, target_tokens_.extent(1));  // (B, M, K)
@@ -90,6 +89,7 @@ class objective {
   void gradient(view<const Storage, 4> chunk, index first, view<Storage, 4> out, const Backend& run_on,
                 gradient_mode mode = gradient_mode::overwrite, Real scale = Real(-1)) {
     over_.expects_chunk("objective::gradient", chunk, first);
+    expects(over_.closed(), "objective::gradient: comes after close()");
     expects(same_shape(view<const Storage, 4>(out), chunk), "objective::gradient: out has shape ", shape_of(out), ", but ", shape_of(chunk),
             " is needed");
     run_on.template sweep<Real>(over_.batch() * over_.dims(), 2 * over_.states(),
@@ -136,9 +136,10 @@ class objective {
   }
   Real scale_or_mean(Real scale) const { return scale < Real(0) ? Real(1) / static_cast<Real>(over_.batch()) : scale; }
 
-  /// All target tokens of the joint terms, one list per item: (B, K, D).
-  array<token, 3> gather_targets(view<const token, 2> tokens) const {
+  /// All target tokens of the joint terms, one list per item: (B, K, D). Runs first, so it is here that terms check their targets.
+  array<token, 3> gather_targets(view<const token, 2> tokens, index components, index S) const {
     const index B = tokens.extent(0), D = tokens.extent(1);
+    terms_.each([&](const auto& term, index) { term.check(B, D, S, components); });
     index K = 0;
     terms_.each([&](const auto& term, index) {
       if constexpr (std::decay_t<decltype(term)>::uses_joint) K += term.targets();

@@ -13,7 +13,8 @@
 namespace dimix {
 
 /// A state s in [0, S) with probability exp(log_prob(s)) / sum. log_prob: index -> Real, -infinity allowed, evaluated up to three
-/// times per state. Returns -1 when no state has a positive probability. Cost: O(S), no memory.
+/// times per state; it need not be normalised, but exp of it must stay inside the range of Real. Returns -1 when the sum is not
+/// positive and finite: no state is possible, or a log-probability is NaN or too large. Cost: O(S), no memory.
 template <class LogProb>
 DIMIX_HD token draw_categorical(index S, const LogProb& log_prob, random_block bits) {
   constexpr index block = 64;
@@ -29,7 +30,7 @@ DIMIX_HD token draw_categorical(index S, const LogProb& log_prob, random_block b
 
   double total = 0;
   for (index first = 0; first < S; first += block) total += block_sum(first);
-  if (!(total > 0)) return -1;
+  if (!(total > 0 && total < infinity<double>())) return -1;
 
   index chosen = 0;
   double chosen_sum = 0, largest = -1;

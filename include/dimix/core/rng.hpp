@@ -68,8 +68,9 @@ struct rng {
   }
 };
 
-/// 64 random bits -> a uniform number in (0, 1): the midpoints of 2^53 cells, so that neither end is ever returned.
-DIMIX_HD constexpr double unit(std::uint64_t bits) { return (static_cast<double>(bits >> 11) + 0.5) * 0x1.0p-53; }
+/// 64 random bits -> a uniform number in (0, 1): the midpoints of 2^52 cells, which a double holds exactly, so that neither end is
+/// ever returned.
+DIMIX_HD constexpr double unit(std::uint64_t bits) { return (static_cast<double>(bits >> 12) + 0.5) * 0x1.0p-52; }
 
 /// The width of a probability in 64-bit fixed point: share(p) of the 2^64 values of a word stand for p in [0, 1].
 /// Rounding is below 2^-64 absolute and 2^-53 relative, so that 1e-12 is still realised to 1e-7.
