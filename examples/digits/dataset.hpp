@@ -114,8 +114,9 @@ inline image_set subset(const image_set& images, view<const index, 1> places) {
 
 /// For the 1797 digits. A Frechet distance of finite sets is too large by about (1/n_1 + 1/n_2) times a constant, so that the
 /// smaller set decides: held-out gets more images than validation, whose distances rank settings but are about twice as large.
-/// Among the seeds 0 to 15, 6 is in the middle by the distance on the principal components of the pixels, from train to held-out
-/// (0.044; they range from 0.025 to 0.063) and from train to validation (0.098; 0.053 to 0.150): neither a kind nor a cruel split.
+/// Among the seeds 0 to 15, 6 is in the middle by the distance on the principal components of the pixels, from train to
+/// held-out (0.044; they range from 0.025 to 0.063) and from train to validation (0.098; 0.053 to 0.150): neither a kind nor a
+/// cruel split.
 struct split_options {
   index validation = 200;  // images for choosing hyper-parameters
   index held_out = 500;    // images for reporting; the rest is for training

@@ -1,11 +1,11 @@
 // The measurements of the digits example: closed forms, invariances, the shipped classifier, and the scale of the table.
 #include "digits/quality.hpp"
+#include "io/files.hpp"
 
 #include <doctest/doctest.h>
 
 #include <array>
 #include <cmath>
-#include <filesystem>
 #include <set>
 #include <string>
 #include <vector>
@@ -280,17 +280,16 @@ TEST_CASE("what does not fit is refused with a sentence") {
 }
 
 TEST_CASE("weights survive their file, and a file of other weights is refused") {
-  const auto place = std::filesystem::temp_directory_path() / "dimix_test_features.safetensors";
-  digits::save_features(place.string(), shipped());
-  const digits::feature_weights back = digits::load_features(place.string());
+  const test::temporary_folder place;
+  const std::string file = place / "features.safetensors";
+  digits::save_features(file, shipped());
+  const digits::feature_weights back = digits::load_features(file);
   CHECK(back.conv2.kernel == shipped().conv2.kernel);
   CHECK(back.output.bias == shipped().output.bias);
   digits::feature_weights wrong = shipped();
   wrong.dense.kernel.conservativeResize(100, 32);
-  digits::save_features(place.string(), wrong);
-  CHECK(message_of([&] { digits::load_features(place.string()); }).find("'dense.kernel' has the shape (100, 32)") !=
-        std::string::npos);
-  std::filesystem::remove(place);
+  digits::save_features(file, wrong);
+  CHECK(message_of([&] { digits::load_features(file); }).find("'dense.kernel' has the shape (100, 32)") != std::string::npos);
 }
 
 }  // namespace quality_tests
