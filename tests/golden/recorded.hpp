@@ -1,5 +1,5 @@
-// A recorded case: one safetensors file of inputs `in.NAME` and outputs `out.NAME` of the authors' code, with a manifest (JSON) that
-// says which function made them, under which configuration, and how far each output may be off.
+// A recorded case: one safetensors file of inputs `in.NAME` and outputs `out.NAME` of the authors' code, with a manifest (JSON)
+// that says which function made them, under which configuration, and how far each output may be off.
 #pragma once
 
 #include <dimix/io/safetensors.hpp>

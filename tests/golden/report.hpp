@@ -14,8 +14,8 @@
 
 namespace golden {
 
-/// |ours - recorded| / (atol + rtol |recorded|). Equal numbers have 0, also when both are infinite or both not a number; another
-/// not-a-number, and any difference where none is allowed, have infinity.
+/// |ours - recorded| / (atol + rtol |recorded|). Equal numbers have 0, also when both are infinite or both not a number; a
+/// single not-a-number, and any difference where none is allowed, have infinity.
 inline double error_over_tolerance(double ours, double recorded, tolerance allowed) {
   if (ours == recorded || (std::isnan(ours) && std::isnan(recorded))) return 0;
   const double ratio = std::abs(ours - recorded) / (allowed.atol + allowed.rtol * std::abs(recorded));

@@ -1,4 +1,5 @@
-// sdtt multi_round_sdtt.py di4c_loss, from x_0, raw outputs and recorded uniforms. Rows of flattened (item, component) arrays: b M + m.
+// sdtt multi_round_sdtt.py di4c_loss, from x_0, raw outputs and recorded uniforms. Rows of flattened (item, component) arrays
+// are b M + m.
 #pragma once
 
 #include "golden/sdtt_samplers.hpp"

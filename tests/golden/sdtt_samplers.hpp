@@ -27,15 +27,15 @@ inline dimix::subs sdtt_head(const recorded_case& recorded, const absorbing_proc
   return {.mask = process.space().mask(), .excluded = recorded.config<double>("neg_infinity")};
 }
 
-/// The random bits with which two_time_kernel::corrupt draws what a recorded uniform drew: hit where u < 1 - alpha, that is kept
-/// where the complement of u falls below alpha.
+/// The random bits with which two_time_kernel::corrupt draws what a recorded uniform drew: hit where u < 1 - alpha, that is
+/// kept where the complement of u falls below alpha.
 inline dimix::random_block replayed(double u) {
   const std::uint64_t bits = ~dimix::share(u);
   return {{static_cast<std::uint32_t>(bits), static_cast<std::uint32_t>(bits >> 32), 0, 0}};
 }
 
-/// q_xt: x_t (B, D) from x_0 (B, D), recorded uniforms (B, D) and times (B). The time is that of the model's grid of T steps, which
-/// can lie one step beyond 1; forward_process::between would refuse it.
+/// q_xt: x_t (B, D) from x_0 (B, D), recorded uniforms (B, D) and times (B). The time is that of the model's grid of T steps,
+/// which can lie one step beyond 1; forward_process::between would refuse it.
 inline array<token, 2> sdtt_corrupt(const absorbing_process& process, view<const token, 2> x_0, view<const double, 1> t,
                                     index steps, view<const double, 2> uniform) {
   array<token, 2> x_t(x_0.extent(0), x_0.extent(1));  // (B, D)
@@ -68,7 +68,8 @@ array<double, 3> log_rows(const Head& head, view<const token, 2> x_t, view<const
   return result;
 }
 
-/// _ddpm_update from t to t - dt: masked positions race with the recorded uniforms (B, D, S), the others keep their token: (B, D).
+/// _ddpm_update from t to t - dt: masked positions race with the recorded uniforms (B, D, S), the others keep their token:
+/// (B, D).
 inline array<token, 2> sdtt_ancestral_step(const absorbing_process& process, const dimix::subs& head, view<const token, 2> x_t,
                                            view<const double, 3> raw, view<const double, 1> t, view<const double, 1> dt,
                                            view<const double, 3> uniform) {

@@ -41,8 +41,8 @@ class recorded_schedule {
     return std::visit([&](const auto& schedule) { return dimix::inverse_alpha(schedule, a); }, schedule_);
   }
 
-  /// The move chances between which importance sampling interpolates. Log-linear starts without noise, where the logarithm of the
-  /// move chance is infinite; sdtt raises the total noise there by eps.
+  /// The move chances between which importance sampling interpolates. Log-linear starts without noise, where the logarithm of
+  /// the move chance is infinite; sdtt raises the total noise there by eps.
   double lowest_move_chance() const {
     const auto* log_linear = std::get_if<dimix::log_linear>(&schedule_);
     const double least_noise = total_noise(0) + (log_linear == nullptr ? 0 : log_linear->eps);

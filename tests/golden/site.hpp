@@ -1,4 +1,5 @@
-// A site of a loss: tokens, raw outputs and a head. Everything that is asked of it is one public call of the library, in float64.
+// A site of a loss: tokens, raw outputs and a head. Everything that is asked of it comes from the library's own objective and
+// marginals, in float64.
 #pragma once
 
 #include <dimix/backend/cpu.hpp>

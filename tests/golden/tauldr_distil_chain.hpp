@@ -1,13 +1,11 @@
-// tauldr losses.py DistilChain.calc_loss, from raw outputs and recorded draws. Rows of flattened (item, component) arrays: b M + m.
-// Its transition rows belong to the ordinal process and are not covered.
+// tauldr losses.py DistilChain.calc_loss, from raw outputs and recorded draws. Rows of flattened (item, component) arrays are
+// b M + m. Its transition rows belong to the ordinal process and are not covered.
 #pragma once
 
 #include <dimix/distiller/time_law.hpp>
 
 #include "golden/report.hpp"
 #include "golden/site.hpp"
-
-#include <numeric>
 
 namespace golden {
 
@@ -19,43 +17,48 @@ inline dimix::time_weight tauldr_time_weight(const std::string& word) {
                              : dimix::time_weight::linear;
 }
 
-/// delta_t, t, u and the times of the distillation term, from recorded uniforms.
+/// delta_t and t of every item, from recorded uniforms: (B) each.
+inline std::vector<double> tauldr_gaps(const recorded_case& recorded) {
+  std::vector<double> delta = recorded.input("uniform_delta_t");
+  for (double& u : delta)
+    u = dimix::log_uniform(u, recorded.config<double>("min_distil_time"), recorded.config<double>("max_distil_time"));
+  return delta;
+}
+inline std::vector<double> tauldr_times(const recorded_case& recorded) {
+  std::vector<double> t = recorded.input("uniform_t");
+  const std::vector<double> delta = tauldr_gaps(recorded);
+  for (std::size_t b = 0; b < t.size(); ++b)
+    t[b] = dimix::between(t[b], recorded.config<double>("min_time") + delta.at(b), 1.0);
+  return t;
+}
+/// The coefficient of the datapoint term: (B).
+inline array<double, 1> tauldr_coefficients(const recorded_case& recorded, const std::string& word) {
+  const std::vector<double> t = tauldr_times(recorded);
+  array<double, 1> weight(static_cast<index>(t.size()));  // (B)
+  std::transform(t.begin(), t.end(), weight.begin(), [&](double at) { return dimix::weight_at(tauldr_time_weight(word), at); });
+  return weight;
+}
+
 inline void check_tauldr_times(const recorded_case& recorded, case_report& report) {
-  const double min_time = recorded.config<double>("min_time"), shortest = recorded.config<double>("min_distil_time"),
-               longest = recorded.config<double>("max_distil_time");
-  const auto gaps = [&] {
-    std::vector<double> delta = recorded.input("uniform_delta_t");
-    for (double& u : delta) u = dimix::log_uniform(u, shortest, longest);
-    return delta;
-  };
-  const auto times = [&] {
-    std::vector<double> t = recorded.input("uniform_t");
-    const std::vector<double> delta = gaps();
-    for (std::size_t b = 0; b < t.size(); ++b) t[b] = dimix::between(t[b], min_time + delta.at(b), 1.0);
-    return t;
-  };
-  report.check("delta_t", {"dimix::log_uniform"}, gaps);
-  report.check("t", {"dimix::between", "dimix::log_uniform"}, times);
+  report.check("delta_t", {"dimix::log_uniform"}, [&] { return tauldr_gaps(recorded); });
+  report.check("t", {"dimix::between", "dimix::log_uniform"}, [&] { return tauldr_times(recorded); });
   report.check("u", {"dimix::between", "dimix::log_uniform"}, [&] {
-    std::vector<double> u = times();
-    const std::vector<double> delta = gaps();
+    std::vector<double> u = tauldr_times(recorded);
+    const std::vector<double> delta = tauldr_gaps(recorded);
     for (std::size_t b = 0; b < u.size(); ++b) u[b] -= delta[b];
     return u;
   });
   report.check("mint", {"dimix::atom_and_interval"}, [&] {
+    const double lowest = recorded.config<double>("min_time"), width = recorded.config<double>("max_distil_time");
     std::vector<double> tau = recorded.input("uniform_mint");
     const std::vector<double> hit = recorded.input("bernoulli_mint");
     for (std::size_t row = 0; row < tau.size(); ++row)
-      tau[row] = dimix::atom_and_interval(tau[row], hit.at(row) != 0, min_time, longest);
+      tau[row] = dimix::atom_and_interval(tau[row], hit.at(row) != 0, lowest, width);
     return tau;
   });
   for (const auto& [output, allowed] : recorded.outputs())
     if (const auto word = inside(output, "time_coeff__"))
-      report.check(output, {"dimix::weight_at"}, [&] {
-        std::vector<double> weight = times();
-        for (double& t : weight) t = dimix::weight_at(tauldr_time_weight(*word), t);
-        return weight;
-      });
+      report.check(output, {"dimix::weight_at"}, [&] { return tauldr_coefficients(recorded, *word); });
 }
 
 inline void check_tauldr_distil_chain(const recorded_case& recorded, case_report& report) {
@@ -109,47 +112,36 @@ inline void check_tauldr_distil_chain(const recorded_case& recorded, case_report
   for (const char* name : {"grad_mean_distil_loss__wrt_student_logits_mint", "grad_loss__wrt_student_logits_mint"})
     report.check(name, {"dimix::objective::gradient"}, [&] { return small_times.gradient(distillation); });
 
-  const auto coefficients = [&](const std::string& word) {
-    const std::vector<double> gap = recorded.input("uniform_delta_t"), u = recorded.input("uniform_t");
-    array<double, 1> weight(B);  // (B)
-    for (index b = 0; b < B; ++b) {
-      const double delta = dimix::log_uniform(gap.at(static_cast<std::size_t>(b)), recorded.config<double>("min_distil_time"),
-                                              recorded.config<double>("max_distil_time"));
-      const double t = dimix::between(u.at(static_cast<std::size_t>(b)), recorded.config<double>("min_time") + delta, 1.0);
-      weight(b) = dimix::weight_at(tauldr_time_weight(word), t);
-    }
-    return weight;
-  };
   const std::vector<std::string> loss = {"dimix::objective::loss", "dimix::marginals", "dimix::weight_at"},
                                  gradient = {"dimix::objective::gradient", "dimix::marginals", "dimix::weight_at"};
   for (const auto& [output, allowed] : recorded.outputs()) {
     if (const auto word = inside(output, "loss__cv_"))
       report.check(output, loss, [&] {
-        const array<double, 1> weight = coefficients(*word);
+        const array<double, 1> weight = tauldr_coefficients(recorded, *word);
         return std::vector<double>{
             student.loss(correlation{data, {weight}}, marginal, consistency_of_draws, consistency_of_rows) +
             small_times.loss(distillation)};
       });
     if (const auto word = inside(output, "loss__nocv_"))
       report.check(output, loss, [&] {
-        const array<double, 1> weight = coefficients(*word);
+        const array<double, 1> weight = tauldr_coefficients(recorded, *word);
         return std::vector<double>{student.loss(joint_negative_log_likelihood{data, {weight}}, likelihood_of_draws) +
                                    small_times.loss(distillation)};
       });
     if (const auto word = inside(output, "grad_loss__cv_", "__wrt_student_logits_t"))
       report.check(output, gradient, [&] {
-        const array<double, 1> weight = coefficients(*word);
+        const array<double, 1> weight = tauldr_coefficients(recorded, *word);
         return student.gradient(correlation{data, {weight}}, marginal, consistency_of_draws, consistency_of_rows);
       });
     if (const auto word = inside(output, "grad_loss__nocv_", "__wrt_student_logits_t"))
       report.check(output, gradient, [&] {
-        const array<double, 1> weight = coefficients(*word);
+        const array<double, 1> weight = tauldr_coefficients(recorded, *word);
         return student.gradient(joint_negative_log_likelihood{data, {weight}}, likelihood_of_draws);
       });
     if (const auto word = inside(
             output, "eval_return__"))  // means of datapoint and marginal, distillation, consistency, its correlation part
       report.check(output, loss, [&] {
-        const array<double, 1> weight = coefficients(*word);
+        const array<double, 1> weight = tauldr_coefficients(recorded, *word);
         return std::vector<double>{student.loss(correlation{data, {weight}}, marginal), small_times.loss(distillation),
                                    student.loss(consistency_of_draws, consistency_of_rows), student.loss(consistency_of_draws)};
       });
