@@ -16,6 +16,7 @@
 #include <dimix/distiller/time_law.hpp>
 #include <dimix/forward_process/corrupt.hpp>
 #include <dimix/head/stepped.hpp>
+#include <dimix/latent.hpp>
 #include <dimix/objective.hpp>
 #include <dimix/sampler/ancestral.hpp>
 

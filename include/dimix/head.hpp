@@ -13,33 +13,7 @@
 // Laws (tests/laws/head.hpp): sum_s exp(log_prob(s)) = 1; backward = central difference of log_prob; a fixed row has zero gradient.
 #pragma once
 
-#include <dimix/group.hpp>
-#include <dimix/state_space.hpp>
-
-#include <concepts>
-#include <type_traits>
-
-namespace dimix {
-
-/// Where a row stands.
-struct place {
-  index item;  // b
-  index dim;   // d
-  token now;   // x_t[b, d]
-};
-
-template <class H, class Real = float>
-concept head = std::is_trivially_copyable_v<H> && std::is_trivially_copyable_v<typename H::template state<Real>> &&
-               requires(const H h, serial_group g, view<const Real, 1> raw, place at, typename H::template state<Real> state,
-                        index s) {
-                 { h.outputs(s) } -> std::same_as<index>;
-                 { h.template observe<Real>(g, raw, at) } -> std::same_as<typename H::template state<Real>>;
-                 { h.template row<Real>(raw, at, state).fixed() } -> std::same_as<token>;
-                 { h.template row<Real>(raw, at, state).log_prob(s) } -> std::same_as<Real>;
-               };
-
-}  // namespace dimix
-
+#include <dimix/head/concept.hpp>
 #include <dimix/head/softmax.hpp>
 #include <dimix/head/subs.hpp>
 

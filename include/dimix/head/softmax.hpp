@@ -1,7 +1,7 @@
 // softmax: p(s) = exp(z_s) / sum exp(z).  Backward: d loss / d z_s = g_s - p_s sum_s' g_s', with g = d loss / d log p.
 #pragma once
 
-#include <dimix/head.hpp>
+#include <dimix/head/concept.hpp>
 
 namespace dimix {
 

@@ -1,6 +1,7 @@
 // λ is one of finitely many components, all equally likely; its value is the component's number.
 #pragma once
 
+#include <dimix/core/math.hpp>
 #include <dimix/latent.hpp>
 
 namespace dimix {

@@ -1,0 +1,78 @@
+// Every head keeps the laws, at masked and revealed positions.
+#include <dimix/head/stepped.hpp>
+
+#include "laws/head.hpp"
+
+using namespace dimix;
+
+TEST_CASE_TEMPLATE("laws: heads of x_0", Real, float, double) {
+  for (index S : {2, 5, 67}) {
+    const auto mask = static_cast<token>(S - 1);
+    for (std::uint64_t seed = 0; seed < 3; ++seed) {
+      laws::check_head<Real>(softmax{}, S, {0, 0, 0}, seed);
+      laws::check_head<Real>(subs{mask}, S, {0, 0, mask}, seed);
+      laws::check_head<Real>(subs{mask}, S, {0, 0, 0}, seed);
+      laws::check_head<Real>(subs{mask, -1e6}, S, {0, 0, mask}, seed);
+      laws::check_head<Real>(subs{mask, -1e6}, S, {0, 0, 1 % mask}, seed);
+    }
+  }
+}
+
+TEST_CASE("laws: softmax and subs hold far from zero") {
+  laws::check_head<double>(softmax{}, 5, {0, 0, 0}, 1, 300);
+  laws::check_head<double>(subs{4}, 5, {0, 0, 4}, 1, 300);
+}
+
+namespace {
+
+template <class Real, class Head, class Process>
+void check_stepped(const Head& head, const Process& process) {
+  using kernel = typename Process::template kernel<Real>;
+  for (auto [s, t] : {std::pair{0.0, 0.5}, {0.3, 0.7}, {0.69, 0.7}, {0.2, 1.0}, {0.0, 1.0}, {0.5, 0.5}}) {
+    CAPTURE(s);
+    CAPTURE(t);
+    const std::vector<kernel> kernels{process.template between<Real>(0, 0.1), process.template between<Real>(s, t)};
+    const stepped<Head, typename Process::space_type, kernel> to_s{head, {kernels.data(), 2}};
+    for (token now = 0; now < process.max_states(); ++now) {
+      CAPTURE(now);
+      if (kernels[1].marginal_t(0, now, now) > 0) laws::check_head<Real>(to_s, process.max_states(), {1, 0, now}, 7);
+    }
+  }
+}
+
+}  // namespace
+
+TEST_CASE_TEMPLATE("laws: heads pushed to x_s", Real, float, double) {
+  check_stepped<Real>(subs{4}, forward_process(absorbing<5>{}, log_linear{}));
+  check_stepped<Real>(softmax{}, forward_process(absorbing<5>{}, log_linear{0}));
+  check_stepped<Real>(softmax{}, forward_process(uniform<5>{}, log_linear{}));
+  check_stepped<Real>(softmax{}, forward_process(laws::skewed{}, cosine{}));
+}
+
+TEST_CASE("laws: stepped with s = 0 is the head itself under subs") {
+  const forward_process process(absorbing<5>{}, log_linear{});
+  const std::vector kernels{process.between(0, 0.5)};
+  const subs inner{4};
+  const stepped<subs, absorbing<5>, two_time_kernel<absorbing<5>, double>> outer{inner, {kernels.data(), 1}};
+  array<double, 1> raw(5);  // (S)
+  laws::fill_noise(raw, 3, 2);
+  const view<const double, 1> given = raw;
+  for (token now : {token{0}, token{4}}) {
+    const place at{0, 0, now};
+    const auto state = inner.observe<double>(serial_group{}, given, at);
+    const auto row = inner.row<double>(given, at, state);
+    const auto pushed = outer.row<double>(given, at, outer.observe<double>(serial_group{}, given, at));
+    CHECK(pushed.fixed() == row.fixed());
+    for (index s = 0; s < 5; ++s) CHECK(std::exp(pushed.log_prob(s)) == doctest::Approx(std::exp(row.log_prob(s))).epsilon(1e-12));
+  }
+}
+
+TEST_CASE("laws: the head of a denoiser is its own, or that of the space") {
+  struct plain {};
+  struct own {
+    subs head() const { return {7}; }
+  };
+  CHECK(head_of(own{}, uniform<8>{}).mask == 7);
+  CHECK(head_of(plain{}, absorbing<8>{}).mask == 7);
+  CHECK(std::is_same_v<decltype(head_of(plain{}, uniform<8>{})), softmax>);
+}
