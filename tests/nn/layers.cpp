@@ -23,7 +23,6 @@ static double dot(const nn::matrix<double>& a, const nn::matrix<double>& b) {
   return sum;
 }
 
-
 TEST_CASE("linear: values by hand") {
   nn::parameters<double> store;
   const nn::linear<double> layer(store, "layer", 2, 3, dimix::rng{1});
@@ -78,8 +77,8 @@ TEST_CASE("linear: default law of the weights, zero start, and shapes that do no
   CHECK(square / 20000 == doctest::Approx(0.05 * 0.05 / 3).epsilon(0.05));
   for (float w : store.values(zero.weight())) CHECK(w == 0.f);
   float x[8] = {}, y[10];
-  CHECK_THROWS_WITH_AS(zero.forward(store, {x, 2, 3}, {y, 2, 5}), "linear: rows of 2 x 3 and 2 x 5 do not fit a layer of 4 -> 5",
-                       dimix::invalid_argument);
+  CHECK_THROWS_WITH_AS(zero.forward(store, {x, 2, 3}, {y, 2, 5}),
+                       "linear: rows of 2 x 3 and 2 x 5 do not fit a layer of 4 -> 5", dimix::invalid_argument);
 }
 
 TEST_CASE("layer_norm: moments and gradients") {

@@ -16,8 +16,16 @@ static_assert(dimix::trainable_denoiser<nn::mlp_denoiser<float, categories>, flo
 static constexpr index D = 5, S = 4, outputs = 3;
 
 static nn::mlp_options small() {
-  return {.dims = D, .states = S, .outputs = outputs, .mask = 3, .width = 32, .blocks = 2, .features = 16, .time_features = 8,
-          .latent_features = 8, .seed = 5};
+  return {.dims = D,
+          .states = S,
+          .outputs = outputs,
+          .mask = 3,
+          .width = 32,
+          .blocks = 2,
+          .features = 16,
+          .time_features = 8,
+          .latent_features = 8,
+          .seed = 5};
 }
 
 template <class Real>
@@ -55,11 +63,10 @@ void check_all_gradients(nn::mlp_options how, Latent law, index B, index M, inde
   const std::vector<double> gradient(weights.gradients().begin(), weights.gradients().end());
   for (const nn::block& block : weights.blocks().blocks()) {
     const index stride = block.size > 200 ? 17 : 1;
-    check_gradient(block.name, {weights.values().data() + block.offset, block.size}, {gradient.data() + block.offset, block.size},
-                   loss, stride);
+    check_gradient(block.name, {weights.values().data() + block.offset, block.size},
+                   {gradient.data() + block.offset, block.size}, loss, stride);
   }
 }
-
 
 TEST_CASE("gradients: factorized, scalar input with a mask") { check_all_gradients(small(), nn::no_latent{}, 3, 1, 0); }
 
@@ -134,6 +141,23 @@ TEST_CASE_TEMPLATE("equal rows, equal bits: any batch, any split, any number of 
       CHECK(same_bits(whole, pieces));
     }
   }
+}
+
+TEST_CASE("equal rows, equal bits: the digits network, whose products are blocked in every direction") {
+  const nn::mlp_options how{.dims = 64, .states = 18, .outputs = 17, .mask = 17};
+  const batch<float> all(200, 1, 64, 18, 0);
+  array<float, 4> whole(200, 1, 64, 17), pieces(200, 1, 64, 17);
+  nn::mlp_denoiser<float>(how, {}, cpu(2))(all.asked(), whole);
+  const nn::mlp_denoiser<float> network(how);
+  for (index first = 0; first < 200; first += 33) {
+    const index count = std::min(index{33}, 200 - first);
+    const dimix::request<float> asked{.tokens = all.asked().tokens.slice(first, count),
+                                      .times = all.asked().times.slice(first, count),
+                                      .latents = {},
+                                      .items = {}};
+    network(asked, pieces.whole().slice(first, count));
+  }
+  CHECK(same_bits(whole, pieces));
 }
 
 TEST_CASE("sharing x_t, t and λ among rows equals asking for every row alone, bit by bit") {
@@ -283,7 +307,8 @@ TEST_CASE("requests that do not fit are refused with a sentence") {
   CHECK_NOTHROW(mixed(l.asked(), three));
 
   const batch<float> wide(2, 1, D + 1, S, 0);
-  CHECK_THROWS_WITH_AS(plain(wide.asked(), one), "mlp_denoiser: tokens have 6 positions, the network 5", dimix::invalid_argument);
+  CHECK_THROWS_WITH_AS(plain(wide.asked(), one), "mlp_denoiser: tokens have 6 positions, the network 5",
+                       dimix::invalid_argument);
   dimix::request<float> short_times = b.asked();
   short_times.times = short_times.times.slice(0, 1);
   CHECK_THROWS_AS(plain(short_times, one), dimix::invalid_argument);

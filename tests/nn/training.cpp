@@ -23,10 +23,8 @@ static nn::parameters<double> two_blocks() {
 
 static void set_gradients(nn::parameters<double>& store, std::uint64_t seed, double size = 1) {
   for (const index block : {index{0}, index{1}})
-    for (index i = 0; i < store.gradients(block).size(); ++i)
-      store.gradients(block)(i) = size * noise(seed, 10 * block + i);
+    for (index i = 0; i < store.gradients(block).size(); ++i) store.gradients(block)(i) = size * noise(seed, 10 * block + i);
 }
-
 
 TEST_CASE("adamw: the recurrence, with decay and clipping") {
   const nn::adamw_options how{.beta1 = 0.8, .beta2 = 0.9, .epsilon = 1e-3, .weight_decay = 0.1, .clip = 1.5};
@@ -81,9 +79,10 @@ TEST_CASE("adamw: state copied by name resumes the same path") {
   other.adopt(store);
   nn::adamw<double> resumed(other);
   std::vector<std::pair<std::string, std::vector<double>>> saved;
-  std::as_const(optimiser).for_each_block([&](const std::string& name, const std::vector<index>&, dimix::view<const double, 1> data) {
-    saved.emplace_back(name, std::vector<double>(data.begin(), data.end()));
-  });
+  std::as_const(optimiser).for_each_block(
+      [&](const std::string& name, const std::vector<index>&, dimix::view<const double, 1> data) {
+        saved.emplace_back(name, std::vector<double>(data.begin(), data.end()));
+      });
   REQUIRE(saved.size() == 4);
   CHECK(saved[0].first == "first_moment/a");
   CHECK(saved[3].first == "second_moment/b");
@@ -166,7 +165,8 @@ TEST_CASE("ema: the closed law") {
   CHECK(target.values(1)(1) == doctest::Approx(wanted).epsilon(1e-12));
   CHECK(target.values(0)(0) == doctest::Approx(-1));
   std::vector<std::string> names;
-  average.for_each_block([&](const std::string& name, const std::vector<index>&, dimix::view<double, 1>) { names.push_back(name); });
+  average.for_each_block(
+      [&](const std::string& name, const std::vector<index>&, dimix::view<double, 1>) { names.push_back(name); });
   CHECK(names == std::vector<std::string>{"average/a", "average/b"});
 }
 

@@ -17,7 +17,8 @@ void silu(view<const std::type_identity_t<Real>, 1> x, view<Real, 1> y) {
 
 /// gx = gy silu'(x); gx may be x or gy itself.
 template <class Real>
-void silu_backward(view<const std::type_identity_t<Real>, 1> x, view<const std::type_identity_t<Real>, 1> gy, view<Real, 1> gx) {
+void silu_backward(view<const std::type_identity_t<Real>, 1> x, view<const std::type_identity_t<Real>, 1> gy,
+                   view<Real, 1> gx) {
   constexpr index strip = 1024;  // σ is kept in the nearest cache and computed once
   Eigen::Array<Real, strip, 1> sigma;
   for (index first = 0; first < x.size(); first += strip) {

@@ -2,8 +2,8 @@
 //   g' = g min(1, clip / |g|)
 //   m = β1 m + (1 - β1) g',   v = β2 v + (1 - β2) g'^2
 //   x = x - η (m / (1 - β1^n) / (√(v / (1 - β2^n)) + ε) + weight_decay x)
-// The hyper-parameters are an aggregate; the state is two flat buffers of the parameters' layout and the count of steps. The norm
-// is summed in double, chunk by chunk in one order: the result is the same for any number of threads.
+// The hyper-parameters are an aggregate; the state is two flat buffers of the parameters' layout and the count of steps. The
+// norm is summed chunk by chunk in one order: the result is the same for any number of threads.
 #pragma once
 
 #include <dimix/backend/cpu.hpp>
@@ -29,8 +29,8 @@ void for_each_chunk(const cpu& backend, index n, F&& f) {
 struct adamw_options {
   double beta1 = 0.9, beta2 = 0.99;  // in [0, 1)
   double epsilon = 1e-8;
-  double weight_decay = 0;           // 0: Adam
-  double clip = 0;                   // largest global norm; 0: none
+  double weight_decay = 0;  // 0: Adam
+  double clip = 0;          // largest global norm; 0: none
 };
 
 template <class Real>
@@ -38,10 +38,10 @@ class adamw {
  public:
   explicit adamw(const parameters<Real>& store, adamw_options how = {}, cpu backend = cpu(1))
       : how_(how), backend_(backend), layout_(store.blocks()) {
-    expects(how.beta1 >= 0 && how.beta1 < 1 && how.beta2 >= 0 && how.beta2 < 1, "adamw: beta1 = ", how.beta1, " or beta2 = ",
-            how.beta2, " lies outside [0, 1)");
-    expects(how.epsilon > 0 && how.weight_decay >= 0 && how.clip >= 0, "adamw: epsilon = ", how.epsilon, ", weight_decay = ",
-            how.weight_decay, ", clip = ", how.clip, "; the first is above 0 and the others not below");
+    expects(how.beta1 >= 0 && how.beta1 < 1 && how.beta2 >= 0 && how.beta2 < 1, "adamw: beta1 = ", how.beta1,
+            " or beta2 = ", how.beta2, " lies outside [0, 1)");
+    expects(how.epsilon > 0 && how.weight_decay >= 0 && how.clip >= 0, "adamw: epsilon = ", how.epsilon,
+            ", weight_decay = ", how.weight_decay, ", clip = ", how.clip, "; the first is above 0 and the others not below");
     first_.resize(static_cast<std::size_t>(store.size()));
     second_.resize(static_cast<std::size_t>(store.size()));
     squares_.resize(static_cast<std::size_t>((store.size() + flat_chunk - 1) / flat_chunk));
@@ -59,7 +59,8 @@ class adamw {
     expects<numeric_error>(std::isfinite(length), "adamw: the gradient's norm in step ", steps_ + 1, " is ", length);
     const double n = static_cast<double>(++steps_);
     const Real scale = static_cast<Real>(how_.clip > 0 && length > how_.clip ? how_.clip / length : 1.0);
-    const Real b1 = static_cast<Real>(how_.beta1), b2 = static_cast<Real>(how_.beta2), epsilon = static_cast<Real>(how_.epsilon);
+    const Real b1 = static_cast<Real>(how_.beta1), b2 = static_cast<Real>(how_.beta2),
+               epsilon = static_cast<Real>(how_.epsilon);
     const Real root = static_cast<Real>(1 / std::sqrt(1 - std::pow(how_.beta2, n)));
     const Real rate = static_cast<Real>(learning_rate / (1 - std::pow(how_.beta1, n)));
     const Real keep = static_cast<Real>(1 - learning_rate * how_.weight_decay);
@@ -87,10 +88,16 @@ class adamw {
   }
 
  private:
+  /// Strips of 256 squares are summed in Real, which Eigen vectorises, and the strips in double.
   double norm(const parameters<Real>& store) {
+    constexpr index strip = 256;
     for_each_chunk(backend_, store.size(), [&](index first, index count) {
-      const auto g = array_of(store.gradients().data() + first, count);
-      squares_[static_cast<std::size_t>(first / flat_chunk)] = g.template cast<double>().square().sum();
+      double sum = 0;
+      for (index i = 0; i < count; i += strip) {
+        const auto g = array_of(store.gradients().data() + first + i, smaller(strip, count - i));
+        sum += static_cast<double>(g.square().sum());
+      }
+      squares_[static_cast<std::size_t>(first / flat_chunk)] = sum;
     });
     double sum = 0;
     for (double square : squares_) sum += square;

@@ -1,9 +1,9 @@
-// t and λ as terms of the hidden rows. With φ the sinusoidal features and e the embedding of λ (a learned table for a finite law,
-// sinusoidal features of each coordinate for a continuous one):
+// t and λ as terms of the hidden rows. With φ the sinusoidal features and e the embedding of λ (a learned table for a finite
+// law, sinusoidal features of each coordinate for a continuous one):
 //   c(t) = silu(φ(t) A + a) A' + a'           z(λ) = e(λ) E + b
 //   shift_l = C_l (c(t) + z(λ)) + c_l         h_0 gets  silu(z(λ)) H + g
-// C is linear, so it is applied to each distinct t and each distinct λ of a request once and the terms are added per row: a batch
-// of B items with M enumerated components costs B + M rows here, not B M.
+// C is linear, so it is applied to each distinct t and each distinct λ of a request once and the terms are added per row: a
+// batch of B items with M enumerated components costs B + M rows here, not B M.
 #pragma once
 
 #include <dimix/denoiser.hpp>
@@ -41,15 +41,15 @@ class conditioning {
 
   /// Of one pass. Rows [0, T) of code and shift belong to the distinct times, rows [padded T, padded T + Z) to the distinct λ.
   struct tape {
-    index times = 0, latents = 0;             // T, Z
-    std::vector<index> time_of, time_begin;   // (B) row of an item's t; (T + 1) first item of a row
-    std::vector<index> latent_of, latent_at;  // (B M) row of a λ; (Z) the place in (B, M) where it first stands
-    std::vector<index> members, begin;        // (B M) places sorted by λ; (Z + 1) first member of a row
-    std::vector<index> slots;                 // (components) row of a category, or -1
-    matrix<Real> time_features, time_hidden, time_active;        // (padded T, .)
-    matrix<Real> latent_features, latent_active, start;          // (padded Z, .)
-    matrix<Real> code, shift;                                    // (padded T + padded Z, .): c or z, and its product with C
-    matrix<Real> time_gradient;                                  // (padded T, features) of the hidden layer
+    index times = 0, latents = 0;                          // T, Z
+    std::vector<index> time_of, time_begin;                // (B) row of an item's t; (T + 1) first item of a row
+    std::vector<index> latent_of, latent_at;               // (B M) row of a λ; (Z) the place in (B, M) where it first stands
+    std::vector<index> members, begin;                     // (B M) places sorted by λ; (Z + 1) first member of a row
+    std::vector<index> slots;                              // (components) row of a category, or -1
+    matrix<Real> time_features, time_hidden, time_active;  // (padded T, .)
+    matrix<Real> latent_features, latent_active, start;    // (padded Z, .)
+    matrix<Real> code, shift;                              // (padded T + padded Z, .): c or z, and its product with C
+    matrix<Real> time_gradient;                            // (padded T, features) of the hidden layer
     matrix<Real> code_gradient, shift_gradient, start_gradient;  // as code, shift, start
     matrix<Real> latent_gradient;                                // (padded Z, latent features) of e
 
@@ -107,15 +107,16 @@ class conditioning {
   }
 
   /// One of pass.tiles() tiles of distinct t or λ.
-  void forward(const parameters<Real>& store, tape& pass, view<const Real, 1> times, view<const Real, 3> latents, index tile) const {
+  void forward(const parameters<Real>& store, tape& pass, view<const Real, 1> times, view<const Real, 3> latents,
+               index tile) const {
     if (tile < tiles_of(pass.times))
       forward_times(store, pass, times, tile * tile_rows);
     else if constexpr (has_latent)
       forward_latents(store, pass, latents, (tile - tiles_of(pass.times)) * tile_rows);
   }
 
-  /// The same backwards. start (rows, width) and shift(layer) (rows, width) are the gradients of all rows of the batch, row (b, m) at
-  /// b M + m. Sums over rows go in the order of the rows.
+  /// The same backwards. start (rows, width) and shift(layer) (rows, width) are the gradients of all rows of the batch, row
+  /// (b, m) at b M + m. Sums over rows go in the order of the rows.
   template <class Shift>
   void backward(parameters<Real>& store, tape& pass, index components, view<const Real, 2> start, const Shift& shift,
                 index tile) const {

@@ -29,8 +29,8 @@ class dropout {
   void draw(rng source, std::uint64_t pass, index layer, index first, view<Real, 2> factors) const {
     const Real scale = static_cast<Real>(65536.0 / static_cast<double>(65536 - dropped_));
     const index width = factors.extent(1), blocks = factors.size() / 8, offset = first * width / 8;
-    expects(width % 8 == 0 && offset + blocks <= rng::max_position, "dropout: ", first + factors.extent(0), " rows of width ", width,
-            " are too many for one pass, or the width is no multiple of 8");
+    expects(width % 8 == 0 && offset + blocks <= rng::max_position, "dropout: ", first + factors.extent(0), " rows of width ",
+            width, " are too many for one pass, or the width is no multiple of 8");
     for (index i = 0; i < blocks; ++i) {
       const random_block bits = source(purpose::dropout, pass, 0, layer, offset + i);
       for (int w = 0; w < 4; ++w) {

@@ -1,8 +1,8 @@
-// The only header of the networks that names Eigen: maps over memory that views describe. A view of (rows, features) is read as a
-// column-major matrix (features x rows), so that a row of the batch is a column and y = W x stands in code as on paper.
+// Eigen for the networks: maps over memory that views describe. A view of (rows, features) is read as a column-major matrix
+// (features x rows), so that a row of the batch is a column and y = W x stands in code as on paper.
 //
-// Law that the networks lean on: in Eigen's product W X every column of X is treated alike, as long as the number of columns is a
-// multiple of the kernel's width; so a row of the batch has the same answer wherever it lies in a tile (tests/nn prove it).
+// What the networks lean on: Eigen's product W X treats every column of X alike when the number of columns is a multiple of the
+// kernel's width, so a row of the batch has the same answer wherever it lies in a tile. tests/nn check it on this machine.
 // Include this before Eigen where OpenMP is on: the threads are ours, and Eigen's products stay in the thread that calls them.
 #pragma once
 

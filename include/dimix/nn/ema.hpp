@@ -1,5 +1,5 @@
-// The exponential moving average of parameters: e_n = decay e_(n-1) + (1 - decay) x_n, e_0 the parameters at construction, so that
-// e_n = decay^n e_0 + (1 - decay) sum_i decay^(n-i) x_i.
+// The exponential moving average of parameters: e_n = decay e_(n-1) + (1 - decay) x_n, e_0 the parameters at construction, so
+// that e_n = decay^n e_0 + (1 - decay) sum_i decay^(n-i) x_i.
 #pragma once
 
 #include <dimix/nn/adamw.hpp>
@@ -31,8 +31,9 @@ class ema {
   /// Puts the average in the place of the values of a store of the same layout: usually that of a second network.
   void copy_to(parameters<Real>& store) const {
     expects(store.blocks() == layout_, "ema: these are not the parameters that it was made for");
-    for_each_chunk(backend_, store.size(),
-                   [&](index first, index count) { std::copy_n(values_.data() + first, count, store.values().data() + first); });
+    for_each_chunk(backend_, store.size(), [&](index first, index count) {
+      std::copy_n(values_.data() + first, count, store.values().data() + first);
+    });
   }
 
   view<const Real, 1> values() const { return {values_.data(), layout_.size()}; }

@@ -1,4 +1,4 @@
-// Linear warm-up, then half a cosine down to a fraction of the peak (Loshchilov, Hutter 2017, arXiv:1608.03983, without restarts):
+// Linear warm-up, then half a cosine down to a fraction of the peak (Loshchilov, Hutter 2017, arXiv:1608.03983, no restarts):
 //   step < warmup    peak (step + 1) / warmup
 //   after            peak (last + (1 - last) (1 + cos(π x)) / 2),  x = (step + 1 - warmup) / (steps - warmup)
 // So it is at its peak in step warmup - 1 and at peak * last in step steps - 1, and stays there.

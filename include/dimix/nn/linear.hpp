@@ -1,8 +1,8 @@
 // y = x W + b over the rows of a batch: x (rows, inputs), W (inputs, outputs), b (outputs), y (rows, outputs).
 //
-// Nothing here starts a thread or allocates (Eigen's own packing memory apart): the caller shares tiles of rows over threads, and
-// for the gradient of W ranges of inputs. Each such range is one sum over all rows in one order, so the gradient is the same for any
-// number of threads.
+// Nothing here starts a thread or allocates (Eigen's own packing memory apart): the caller shares tiles of rows over threads,
+// and for the gradient of W ranges of inputs. Each such range is one sum over all rows in one order, so the gradient is the
+// same for any number of threads.
 #pragma once
 
 #include <dimix/core/error.hpp>
@@ -103,15 +103,15 @@ class linear {
 
   template <class X, class Y>
   void check(const char* who, const view<X, 2>& x, const view<Y, 2>& y) const {
-    expects(x.extent(1) == inputs_ && y.extent(1) == outputs_ && x.extent(0) == y.extent(0), who, ": rows of ", x.extent(0), " x ",
-            x.extent(1), " and ", y.extent(0), " x ", y.extent(1), " do not fit a layer of ", inputs_, " -> ", outputs_);
+    expects(x.extent(1) == inputs_ && y.extent(1) == outputs_ && x.extent(0) == y.extent(0), who, ": rows of ", x.extent(0),
+            " x ", x.extent(1), " and ", y.extent(0), " x ", y.extent(1), " do not fit a layer of ", inputs_, " -> ", outputs_);
   }
 
   index inputs_ = 0, outputs_ = 0, weight_ = -1, bias_ = -1;
 };
 
-/// The gradients of many layers' weights as one list of jobs, so that one loop shares them over the threads. A layer may be added
-/// once only: two jobs of one block would race.
+/// The gradients of many layers' weights as one list of jobs, so that one loop shares them over the threads. A layer may be
+/// added once only: two jobs of one block would race.
 template <class Real>
 class weight_jobs {
  public:

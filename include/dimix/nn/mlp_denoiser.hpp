@@ -1,5 +1,5 @@
-// A residual MLP that denoises: the network of the examples, on Eigen, with its own backward. A model of trainable_denoiser; with
-// a law of λ also of mixture_denoiser.
+// A residual MLP that denoises: the network of the examples, on Eigen, with its own backward. A model of trainable_denoiser;
+// with a law of λ also of mixture_denoiser.
 //
 //   mlp_denoiser<float>                       p^d(x_0^d | x_t), the teacher      raw (B, 1, D, outputs)
 //   mlp_denoiser<float, categorical_latent>   p^d(x_0^d | x_t; λ), the student   raw (B, M, D, outputs)
@@ -27,17 +27,17 @@
 namespace dimix::nn {
 
 struct mlp_options {
-  index dims = 0;                                           // D
-  index states = 0;                                         // S, the mask included
-  index outputs = 0;                                        // numbers per position for the head; 0: S
-  token mask = -1;                                          // the state that is the mask; -1: none
-  token_encoding encoding = token_encoding::scalar;         // how x_t goes in
-  double centre = 0;                                        // of the scalar encoding; 0: half of the largest state that is no mask
-  index width = 384, blocks = 3, features = 128;            // multiples of 16; features: of the codes of t and λ
-  index time_features = 32, latent_features = 128;          // even
-  double dropout = 0;                                       // in [0, 1), in forward only
-  bool zero_latent = false;                                 // λ has no influence at first
-  std::uint64_t seed = 0;                                   // of the weights and of dropout
+  index dims = 0;                                    // D
+  index states = 0;                                  // S, the mask included
+  index outputs = 0;                                 // numbers per position for the head; 0: S
+  token mask = -1;                                   // the state that is the mask; -1: none
+  token_encoding encoding = token_encoding::scalar;  // how x_t goes in
+  double centre = 0;                                 // of the scalar encoding; 0: half of the largest state that is no mask
+  index width = 384, blocks = 3, features = 128;     // multiples of 16; features: of the codes of t and λ
+  index time_features = 32, latent_features = 128;   // even
+  double dropout = 0;                                // in [0, 1), in forward only
+  bool zero_latent = false;                          // λ has no influence at first
+  std::uint64_t seed = 0;                            // of the weights and of dropout
 };
 
 template <class Real, class Latent = no_latent>
@@ -56,15 +56,14 @@ class mlp_denoiser {
     const token_input_options tokens{how.dims, how.states, how.mask, how.centre, how.encoding};
     input_ = token_input<Real>(store_, how.width, tokens, source);
     conditioning_ = conditioning<Real, Latent>(
-        store_, law,
-        {how.width, how.blocks, how.features, how.time_features, how.latent_features, how.zero_latent}, source);
+        store_, law, {how.width, how.blocks, how.features, how.time_features, how.latent_features, how.zero_latent}, source);
     trunk_ = residual_trunk<Real>(store_, how.width, how.blocks, how.dims * how_.outputs, how.dropout, source);
   }
 
   const mlp_options& options() const { return how_; }
   index outputs() const { return how_.outputs; }
   const Latent& latent() const
-    requires is_mixture
+  requires is_mixture
   {
     return law_;
   }
@@ -138,9 +137,9 @@ class mlp_denoiser {
     trunk_tape<Real> trunk;  // of all rows; training only
   };
   struct worker_scratch {
-    matrix<Real> hidden;      // (tile_rows, width)
-    matrix<Real> raw;         // (tile_rows, D outputs): a tile that is not full
-    trunk_tape<Real> trunk;   // of one tile; evaluation only
+    matrix<Real> hidden;     // (tile_rows, width)
+    matrix<Real> raw;        // (tile_rows, D outputs): a tile that is not full
+    trunk_tape<Real> trunk;  // of one tile; evaluation only
   };
   struct state {
     pass now;
@@ -151,16 +150,17 @@ class mlp_denoiser {
     const index B = asked.batch(), M = raw.extent(1);
     expects(asked.dims() == how_.dims, "mlp_denoiser: tokens have ", asked.dims(), " positions, the network ", how_.dims);
     expects(asked.times.extent(0) == B, "mlp_denoiser: ", asked.times.extent(0), " times for ", B, " items");
-    expects(raw.extent(0) == B && raw.extent(2) == how_.dims && raw.extent(3) == how_.outputs && M >= 1, "mlp_denoiser: raw is (",
-            raw.extent(0), ", ", M, ", ", raw.extent(2), ", ", raw.extent(3), "), wanted (", B, ", M >= 1, ", how_.dims, ", ",
-            how_.outputs, ")");
+    expects(raw.extent(0) == B && raw.extent(2) == how_.dims && raw.extent(3) == how_.outputs && M >= 1,
+            "mlp_denoiser: raw is (", raw.extent(0), ", ", M, ", ", raw.extent(2), ", ", raw.extent(3), "), wanted (", B,
+            ", M >= 1, ", how_.dims, ", ", how_.outputs, ")");
     for (index i = 0; i < asked.tokens.size(); ++i) {
       const token x = asked.tokens.data()[i];
       expects(x >= 0 && x < how_.states, "mlp_denoiser: tokens[", i / how_.dims, ", ", i % how_.dims, "] = ", x,
               " lies outside [0, ", how_.states, ")");
     }
     for (index b = 0; b < B; ++b)
-      expects(asked.times(b) >= 0 && asked.times(b) <= 1, "mlp_denoiser: times[", b, "] = ", asked.times(b), " lies outside [0, 1]");
+      expects(asked.times(b) >= 0 && asked.times(b) <= 1, "mlp_denoiser: times[", b, "] = ", asked.times(b),
+              " lies outside [0, 1]");
     if constexpr (is_mixture) {
       check_latents(asked.latents, B, M);
     } else {
@@ -170,12 +170,13 @@ class mlp_denoiser {
 
   void check_latents(const view<const Real, 3>& latents, index B, index M) const {
     expects(latents.extent(0) == B && latents.extent(1) == M && latents.extent(2) == law_.dims(), "mlp_denoiser: latents are (",
-            latents.extent(0), ", ", latents.extent(1), ", ", latents.extent(2), "), wanted (", B, ", ", M, ", ", law_.dims(), ")");
+            latents.extent(0), ", ", latents.extent(1), ", ", latents.extent(2), "), wanted (", B, ", ", M, ", ", law_.dims(),
+            ")");
     for (index i = 0; i < latents.size(); ++i) {
       const Real value = latents.data()[i];
       if constexpr (finite_latent<Latent>)
-        expects(value >= 0 && value < static_cast<Real>(law_.components()) && value == std::floor(value), "mlp_denoiser: latents[", i,
-                "] = ", value, " is no component of ", law_.components());
+        expects(value >= 0 && value < static_cast<Real>(law_.components()) && value == std::floor(value),
+                "mlp_denoiser: latents[", i, "] = ", value, " is no component of ", law_.components());
       else
         expects(std::isfinite(value), "mlp_denoiser: latents[", i, "] = ", value, " is not finite");
     }

@@ -1,5 +1,5 @@
-// The parameters of a network: one flat buffer of values, one of gradients, and a list of named blocks with shapes. Optimisers see
-// the flat buffers, layers their blocks, checkpoints the names.
+// The parameters of a network: one flat buffer of values, one of gradients, and a list of named blocks with shapes. Optimisers
+// see the flat buffers, layers their blocks, checkpoints the names.
 //
 // Laws: blocks do not overlap, each starts on a cache line, and the gaps between them are zero and stay zero; two stores that
 // registered the same blocks in the same order have the same layout; a copy of a store is independent of it.
@@ -128,7 +128,7 @@ class parameters {
     return done;
   }
 
-  /// Uniform on (-bound, bound). The bits depend on the seed and the block's name alone: a block added elsewhere changes nothing.
+  /// Uniform on (-bound, bound). The bits depend on the seed and the block's name alone: another block changes nothing.
   void draw_uniform(index number, Real bound, rng source) {
     draw(number, source, [&](const random_block& bits) { return bound * static_cast<Real>(2 * unit(bits.first()) - 1); });
   }

@@ -1,7 +1,7 @@
 // The body of the network: blocks on a residual stream, then a normalised linear output.
 //   h_0 given;   u_l = LN(h_l) W1_l + shift_l,   h_{l+1} = h_l + dropout(silu(u_l)) W2_l + b2_l;   raw = LN(h_L) W + b
-// shift_l carries the bias and all conditioning (time, λ), a sum of one row per item and one per λ. Works on one tile of rows at
-// a time; different tiles may run at once. Its gradients are tested in double.
+// shift_l carries the bias and all conditioning (time, λ), a sum of one row per item and one per λ. Works on one tile of rows
+// at a time; different tiles may run at once.
 #pragma once
 
 #include <dimix/nn/activation.hpp>
@@ -29,9 +29,10 @@ using tile_terms = std::array<row_terms<Real>, tile_rows>;
 template <class Real>
 struct trunk_tape {
   index rows = 0, layers = 0;
-  matrix<Real> normalised, scaled, before, active, kept;  // (layers * rows, width) each: x̂, LN, u, dropout(silu(u)), its factors
-  matrix<Real> deviation;                                 // (layers, rows) 1/√(var + ε)
-  matrix<Real> sums;                                      // (layers * tiles, 2 width): gradients of gain and bias, per tile
+  matrix<Real> normalised, scaled;    // (layers * rows, width): x̂, LN(h)
+  matrix<Real> before, active, kept;  // (layers * rows, width): u, dropout(silu(u)), the factors of dropout
+  matrix<Real> deviation;             // (layers, rows): 1/√(var + ε)
+  matrix<Real> sums;                  // (layers * tiles, 2 width): gradients of gain and bias, per tile
 
   void resize(index row_count, index layer_count, index width, bool with_dropout) {
     rows = row_count;
@@ -79,8 +80,8 @@ class residual_trunk {
   };
 
   /// raw (tile_rows, outputs) of the rows of `tape` from `first` on; h (tile_rows, width) is scratch.
-  void forward(const parameters<Real>& store, const tile_terms<Real>& terms, trunk_tape<Real>& tape, index first, view<Real, 2> h,
-               view<Real, 2> raw, const noise* drop) const {
+  void forward(const parameters<Real>& store, const tile_terms<Real>& terms, trunk_tape<Real>& tape, index first,
+               view<Real, 2> h, view<Real, 2> raw, const noise* drop) const {
     for (index r = 0; r < tile_rows; ++r) sum(h.row(r), term(terms, r).start, term(terms, r).latent_start, 0);
     for (index l = 0; l < blocks(); ++l) {
       const auto scaled = tape.of(tape.scaled, l, first), before = tape.of(tape.before, l, first);
@@ -102,7 +103,8 @@ class residual_trunk {
     output_.forward(store, scaled, raw);
   }
 
-  /// gradient (tile_rows, outputs) -> gradients of h_l in tape.normalised and of u_l in tape.before; h is scratch (tile_rows, width).
+  /// gradient (tile_rows, outputs) -> gradients of h_l in tape.normalised and of u_l in tape.before; h (tile_rows, width) is
+  /// scratch.
   void backward(const parameters<Real>& store, trunk_tape<Real>& tape, index first, view<const Real, 2> gradient,
                 view<Real, 2> h) const {
     output_.backward_inputs(store, gradient, h);

@@ -1,6 +1,7 @@
 // x_t as the first hidden state: one row per item, shared by its M components.
-//   scalar    per position (x / centre - 1) [x is no mask], and where the space has a mask the flag [x is the mask]; then a linear layer
-//   one_hot   a learned row per (position, state); the sum over positions is the linear layer of the one-hot input, without zeros
+//   scalar    per position (x / centre - 1) [x is no mask], and where the space has a mask the flag [x is the mask]; then a
+//             linear layer
+//   one_hot   a learned row per (position, state); their sum is the linear layer of the one-hot input, without the zeros
 #pragma once
 
 #include <dimix/denoiser.hpp>
@@ -27,17 +28,19 @@ class token_input {
  public:
   /// Of one pass over B items.
   struct tape {
-    std::vector<token> tokens;    // (B, D), one-hot only
-    matrix<Real> features;        // (padded B, inputs), scalar only
-    matrix<Real> hidden;          // (padded B, width)
-    matrix<Real> hidden_gradient; // (padded B, width)
+    std::vector<token> tokens;     // (B, D), one-hot only
+    matrix<Real> features;         // (padded B, inputs), scalar only
+    matrix<Real> hidden;           // (padded B, width)
+    matrix<Real> hidden_gradient;  // (padded B, width)
   };
 
   token_input() = default;
 
   token_input(parameters<Real>& store, index width, token_input_options how, rng source) : how_(how) {
-    expects(how.dims >= 1 && how.states >= 1, "token_input: dims = ", how.dims, " and states = ", how.states, "; both are at least 1");
-    expects(how.mask >= -1 && how.mask < how.states, "token_input: mask = ", how.mask, " is no state of ", how.states, ", nor -1");
+    expects(how.dims >= 1 && how.states >= 1, "token_input: dims = ", how.dims, " and states = ", how.states,
+            "; both are at least 1");
+    expects(how.mask >= -1 && how.mask < how.states, "token_input: mask = ", how.mask, " is no state of ", how.states,
+            ", nor -1");
     expects(how.centre >= 0, "token_input: centre = ", how.centre, " is negative");
     const index largest = how.states - 1 - (how.mask == how.states - 1 ? 1 : 0);
     if (how_.centre == 0) how_.centre = larger(0.5, 0.5 * static_cast<double>(largest));
