@@ -9,6 +9,7 @@
 //
 // Loss = w_c consistency + α(t) datapoint + w_m marginal + w_d distillation, each a mean over items; see objective/terms.hpp.
 // Sources: paper, section 3; tauldr losses.py DistilChain.calc_loss; maskgit vit.py train_di4c; sdtt multi_round_sdtt.py di4c_loss.
+// Terms of the user's own (Extra) join the student's site at (x_t, t, λ).
 // step() leaves gradients in the student (backward adds to them); the optimiser is the caller's.
 #pragma once
 
@@ -19,6 +20,8 @@
 #include <dimix/latent.hpp>
 #include <dimix/objective.hpp>
 #include <dimix/sampler/ancestral.hpp>
+
+#include <tuple>
 
 namespace dimix {
 
@@ -52,7 +55,7 @@ struct distiller_losses {
   double consistency = 0, datapoint = 0, marginal = 0, distillation = 0, total = 0;
 };
 
-template <class Real, class Process, class Teacher, class Student, class AtU = detached, backend Backend = cpu>
+template <class Real, class Process, class Teacher, class Student, class AtU = detached, backend Backend = cpu, loss_term<Real>... Extra>
 class distiller {
   static_assert(factorized_denoiser<Teacher, Real>,
                 "distiller: Teacher must provide outputs() and operator()(request<Real>, view<Real, 4>) const; see dimix/denoiser.hpp");
@@ -61,8 +64,9 @@ class distiller {
 
  public:
   distiller(const Process& process, const Teacher& teacher, Student& student, AtU at_u = {}, distiller_options options = {},
-            Backend run_on = Backend{})
-      : process_(process), teacher_(teacher), student_(student), at_u_(at_u), options_(options), run_on_(run_on), random_{options.seed} {
+            Backend run_on = Backend{}, Extra... extra)
+      : process_(process), teacher_(teacher), student_(student), at_u_(at_u), options_(options), run_on_(run_on), extra_(extra...),
+        random_{options.seed} {
     const auto& o = options_;
     expects(o.components >= 1, "distiller: components M = ", o.components, "; at least one is needed");
     expects(o.targets >= 0, "distiller: targets K = ", o.targets, " is negative");
@@ -195,11 +199,11 @@ class distiller {
     };
     const auto both = [&](const auto& consistent, const auto& datapoint, const auto&... marginal) {
       if (options_.target_fraction == 0) {
-        run(head, gradient_mode::overwrite, losses, places({&losses.consistency, &losses.datapoint, &losses.marginal}), consistent, datapoint, marginal...);
+        with_extra(head, gradient_mode::overwrite, losses, places({&losses.consistency, &losses.datapoint, &losses.marginal}), consistent, datapoint, marginal...);
       } else {
         const auto to_s = kernels(t_, u_, options_.target_fraction);       // (B)  between(s, t)
         run(stepped<Head, Space, kernel>{head, {to_s.data(), x_t_.extent(0)}}, gradient_mode::overwrite, losses, {&losses.consistency}, consistent);
-        run(head, gradient_mode::accumulate, losses, places({&losses.datapoint, &losses.marginal}), datapoint, marginal...);
+        with_extra(head, gradient_mode::accumulate, losses, places({&losses.datapoint, &losses.marginal}), datapoint, marginal...);
       }
     };
     if (options_.control_variates)
@@ -208,10 +212,15 @@ class distiller {
       both(joint_negative_log_likelihood<Real>{draws, wc}, joint_negative_log_likelihood<Real>{data, alpha});
   }
 
+  template <class Head, class... Terms>
+  void with_extra(const Head& head, gradient_mode mode, distiller_losses& losses, const std::vector<double*>& places, const Terms&... terms) {
+    std::apply([&](const auto&... extra) { run(head, mode, losses, places, terms..., extra...); }, extra_);
+  }
+
   /// One objective at the student's raw outputs: gradient into gradient_, its weighted loss into the total, the means of its terms
   /// into the places given.
   template <class Head, class... Terms>
-  void run(const Head& head, gradient_mode mode, distiller_losses& losses, std::vector<double*> places, const Terms&... terms) {
+  void run(const Head& head, gradient_mode mode, distiller_losses& losses, const std::vector<double*>& places, const Terms&... terms) {
     const view<const Real, 4> raw = raw_;
     auto loss = make_objective<Real>(head, x_t_, raw.extent(1), process_.max_states(), {}, terms...);
     losses.total += static_cast<double>(value_and_gradient(loss, raw, gradient_.whole(), run_on_, mode));
@@ -296,6 +305,7 @@ class distiller {
   AtU at_u_;
   distiller_options options_;
   Backend run_on_;
+  std::tuple<Extra...> extra_;
   rng random_;
   array<double, 1> t_, u_, u_of_draws_;                  // (B), (B), (B K)
   array<Real, 1> alpha_, real_times_;                    // (B)
@@ -303,5 +313,11 @@ class distiller {
   array<Real, 3> latents_;                               // (B, M, L)
   array<Real, 4> teacher_raw_, raw_u_, raw_, gradient_;  // raw outputs and the student's gradient
 };
+
+template <class Real, class Process, class Teacher, class Student, class AtU, backend Backend, class... Extra>
+distiller<Real, Process, Teacher, Student, AtU, Backend, Extra...> make_distiller(const Process& process, const Teacher& teacher, Student& student,
+                                                                                  AtU at_u, distiller_options options, Backend run_on, Extra... extra) {
+  return {process, teacher, student, at_u, options, run_on, extra...};
+}
 
 }  // namespace dimix
