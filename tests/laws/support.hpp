@@ -87,7 +87,7 @@ struct worst {
 
   template <class... Parts>
   void see(double e, const Parts&... where) {
-    if (!(e <= error)) {
+    if (!(e <= error) && !std::isnan(error)) {  // a NaN is the worst of all, and stays
       error = e;
       std::ostringstream text;
       ((text << where << ' '), ...);

@@ -1,0 +1,353 @@
+// The laws of marginal.hpp and objective.hpp, for any head and any terms. A `site` is a small random case; a reference writes out
+// every formula in double as a plain sum over components, states and sequences.
+#pragma once
+
+#include <dimix/objective.hpp>
+
+#include "laws/support.hpp"
+
+#include <functional>
+
+namespace laws {
+
+/// x_t (B, D), raw outputs (B, M, D, outputs), log-weights (B, M), the teacher's rows T (B, D, S), targets (B, K, D), item weights (B).
+template <class Real, class Head>
+struct site {
+  Head head;
+  index B, M, D, S, K;
+  array<token, 2> tokens;
+  array<Real, 4> raw;
+  array<Real, 2> log_weights;
+  array<Real, 3> teacher;
+  array<token, 3> targets;
+  array<Real, 1> weights;
+
+  /// At positions where the head's row is certain, teacher and targets say the same.
+  site(const Head& h, const array<token, 2>& x_t, index components, index states, index target_count, std::uint64_t seed = 1)
+      : head(h), B(x_t.extent(0)), M(components), D(x_t.extent(1)), S(states), K(target_count), tokens(x_t), raw(B, M, D, h.outputs(S)),
+        log_weights(B, M), teacher(B, D, S), targets(B, K, D), weights(B) {
+    fill_noise(raw, seed, 2);
+    fill_noise(log_weights, seed + 1, 1);
+    for (index b = 0; b < B; ++b) {
+      weights(b) = static_cast<Real>(0.5 + static_cast<double>(b));
+      for (index d = 0; d < D; ++d) {
+        // teacher and targets live where the components do
+        double total = 0;
+        for (index s = 0; s < S; ++s) {
+          const bool possible = log_row(b, 0, d, s) > -dimix::infinity<Real>();
+          teacher(b, d, s) = possible ? static_cast<Real>(std::exp(3 * uniform_number(seed + 2, (b * D + d) * S + s))) : Real(0);
+          total += static_cast<double>(teacher(b, d, s));
+        }
+        for (index s = 0; s < S; ++s) teacher(b, d, s) = static_cast<Real>(static_cast<double>(teacher(b, d, s)) / total);
+        for (index k = 0; k < K; ++k) {
+          auto x = static_cast<token>(uniform_number(seed + 3, (b * K + k) * D + d) * static_cast<double>(S));
+          while (teacher(b, d, x) == 0) x = static_cast<token>((x + 1) % S);
+          targets(b, k, d) = x;
+        }
+      }
+    }
+  }
+
+  view<const Real, 4> given() const { return raw; }
+
+  Real log_row(index b, index m, index d, index s) const {
+    const dimix::place at{b, d, tokens(b, d)};
+    const view<const Real, 1> outputs = given().row(b, m, d);
+    return head.template row<Real>(outputs, at, head.template observe<Real>(dimix::serial_group{}, outputs, at)).log_prob(s);
+  }
+};
+
+/// The formulas of paper section 3, written out.
+template <class Real, class Head>
+struct reference {
+  const site<Real, Head>& at;
+  bool weighted;
+
+  double p(index b, index m, index d, index s) const { return std::exp(static_cast<double>(at.log_row(b, m, d, s))); }
+  double pi(index b, index m) const {
+    if (!weighted) return 1.0 / static_cast<double>(at.M);
+    double total = 0;
+    for (index n = 0; n < at.M; ++n) total += std::exp(static_cast<double>(at.log_weights(b, n)));
+    return std::exp(static_cast<double>(at.log_weights(b, m))) / total;
+  }
+  double marginal(index b, index d, index s) const {
+    double total = 0;
+    for (index m = 0; m < at.M; ++m) total += pi(b, m) * p(b, m, d, s);
+    return total;
+  }
+  template <class Sequence>
+  double component(index b, index m, const Sequence& x) const {
+    double product = 1;
+    for (index d = 0; d < at.D; ++d) product *= p(b, m, d, x(d));
+    return product;
+  }
+  template <class Sequence>
+  double joint(index b, const Sequence& x) const {
+    double total = 0;
+    for (index m = 0; m < at.M; ++m) total += pi(b, m) * component(b, m, x);
+    return total;
+  }
+  static double divergence(double t, double p) { return t == 0 ? 0 : t * std::log(t / p); }
+
+  double distillation(index b) const {
+    double total = 0;
+    for (index m = 0; m < at.M; ++m)
+      for (index d = 0; d < at.D; ++d)
+        for (index s = 0; s < at.S; ++s) total += pi(b, m) * divergence(static_cast<double>(at.teacher(b, d, s)), p(b, m, d, s));
+    return total;
+  }
+  double marginals(index b) const {
+    double total = 0;
+    for (index d = 0; d < at.D; ++d)
+      for (index s = 0; s < at.S; ++s) total += divergence(static_cast<double>(at.teacher(b, d, s)), marginal(b, d, s));
+    return total;
+  }
+  double negative_log_likelihood(index b) const {
+    double total = 0;
+    for (index k = 0; k < at.K; ++k) total -= std::log(joint(b, [&](index d) { return at.targets(b, k, d); })) / static_cast<double>(at.K);
+    return total;
+  }
+  double correlation(index b) const {
+    double total = negative_log_likelihood(b);
+    for (index k = 0; k < at.K; ++k)
+      for (index d = 0; d < at.D; ++d) total += std::log(marginal(b, d, at.targets(b, k, d))) / static_cast<double>(at.K);
+    return total;
+  }
+};
+
+/// A user's term: the entropy of every component and the square of the marginals, with slopes.
+template <class Real>
+struct sharpness {
+  Real strength;
+  static constexpr bool uses_components = true, uses_marginals = true, uses_joint = false;
+  DIMIX_HD Real weight(index) const { return strength; }
+  DIMIX_HD dimix::slope_of<Real> component(index, index, index, Real log_p) const {
+    using std::exp;
+    if (log_p == -dimix::infinity<Real>()) return {Real(0), Real(0)};
+    const Real p = exp(log_p);
+    return {-p * log_p, -p * (log_p + Real(1))};
+  }
+  DIMIX_HD dimix::slope_of<Real> marginal(index, index, index, Real log_p) const {
+    using std::exp;
+    const Real square = exp(2 * log_p);
+    return {square, 2 * square};
+  }
+  void check(index, index, index, index) const {}
+};
+
+/// The gradient with respect to raw outputs and log-weights is the central difference of the loss; the modes of writing agree; chunks
+/// and threads change nothing; rows of softmax sum to zero. terms: site -> tuple of terms.
+template <class Head, class MakeTerms>
+void check_objective(site<double, Head>& at, bool weighted, const MakeTerms& terms, const dimix::cpu& one, double tolerance = 1e-7) {
+  using dimix::gradient_mode;
+  const auto make = [&] {
+    return std::apply(
+        [&](auto... each) {
+          return dimix::make_objective<double>(at.head, at.tokens, at.M, at.S,
+                                               {.log_weights = weighted ? view<const double, 2>(at.log_weights) : view<const double, 2>{}, .log_weight_gradient = true},
+                                               each...);
+        },
+        terms());
+  };
+  const auto raw = at.given();
+  const index outputs = raw.extent(3);
+  array<double, 4> gradient(at.B, at.M, at.D, outputs);  // (B, M, D, outputs)
+  gradient.fill(99);                                     // every output must be written
+  auto loss = make();
+  const double total = dimix::value_and_gradient(loss, raw, gradient.whole(), one);
+  array<double, 2> weight_gradient(at.B, at.M);          // (B, M)
+  loss.log_weight_gradient(weight_gradient.whole());
+
+  worst derivative, weight_derivative, sums;
+  const auto loss_now = [&] {
+    auto again = make();
+    return dimix::value(again, at.given(), one);
+  };
+  const auto difference = [&](double& x) {
+    const double h = 1e-5, kept = x;
+    x = kept + h;
+    const double above = loss_now();
+    x = kept - h;
+    const double below = loss_now();
+    x = kept;
+    return (above - below) / (2 * h);
+  };
+  for (index i = 0; i < at.raw.size(); ++i)
+    derivative.see(std::abs(difference(at.raw.data()[i]) - gradient.data()[i]), "flat index", i, "of (B, M, D, outputs)");
+  derivative.check("gradient = central difference", tolerance);
+  if (weighted)
+    for (index i = 0; i < at.log_weights.size(); ++i)
+      weight_derivative.see(std::abs(difference(at.log_weights.data()[i]) - weight_gradient.data()[i]), "flat index", i, "of (B, M)");
+  weight_derivative.check("log-weight gradient = central difference", tolerance);
+  for (index row = 0; row < at.B * at.M * at.D; ++row) {
+    double sum = 0;
+    for (index o = 0; o < outputs; ++o) sum += gradient.data()[row * outputs + o];
+    sums.see(std::abs(sum), "row", row);
+  }
+  sums.check("gradient rows sum to zero: a constant added to the outputs changes nothing", 1e-14);
+
+  // modes and scale
+  array<double, 4> twice(at.B, at.M, at.D, outputs), in_place = at.raw;  // (B, M, D, outputs)
+  auto same = make();
+  dimix::value_and_gradient(same, raw, twice.whole(), one, gradient_mode::overwrite, 0.25);
+  worst scaled;
+  for (index i = 0; i < twice.size(); ++i) scaled.see(std::abs(twice.data()[i] - 0.25 * static_cast<double>(at.B) * gradient.data()[i]), i);
+  scaled.check("scale multiplies", 1e-14);
+  twice = gradient;
+  same.gradient(raw, 0, twice.whole(), one, gradient_mode::accumulate);
+  worst accumulated;
+  for (index i = 0; i < twice.size(); ++i) accumulated.see(std::abs(twice.data()[i] - 2 * gradient.data()[i]), i);
+  accumulated.check("accumulate adds", 1e-15);
+  auto overwriting = make();
+  const view<const double, 4> on_itself = in_place;
+  dimix::value_and_gradient(overwriting, on_itself, in_place.whole(), one);
+  CHECK(in_place == gradient);
+
+  // chunks in any split, and an object used again
+  for (const std::vector<index>& split : std::vector<std::vector<index>>{{1, at.M - 1}, std::vector<index>(static_cast<std::size_t>(at.M), 1)}) {
+    auto streamed = make();
+    for (int round = 0; round < 2; ++round) {
+      std::vector<array<double, 4>> chunks;
+      for (index first = 0, i = 0; i < static_cast<index>(split.size()); first += split[static_cast<std::size_t>(i++)]) {
+        chunks.emplace_back(at.B, split[static_cast<std::size_t>(i)], at.D, outputs);  // (B, Mc, D, outputs)
+        for (index b = 0; b < at.B; ++b)
+          std::copy_n(at.raw.whole()[b].row(first, 0).data(), chunks.back().size() / at.B, chunks.back().whole()[b].data());
+      }
+      index first = 0;
+      for (const auto& chunk : chunks) {
+        streamed.observe(chunk.whole(), first, one);
+        first += chunk.extent(1);
+      }
+      streamed.close(one);
+      CHECK(streamed.loss() == total);
+      first = 0;
+      bool equal = true;
+      for (auto& chunk : chunks) {
+        const view<const double, 4> part = chunk;
+        streamed.gradient(part, first, chunk.whole(), one);  // in place
+        for (index b = 0; b < at.B; ++b)
+          equal = equal && std::equal(chunk.whole()[b].begin(), chunk.whole()[b].end(), gradient.whole()[b].row(first, 0).data());
+        first += chunk.extent(1);
+      }
+      CHECK(equal);
+    }
+  }
+
+  // threads
+  for (int threads : {2, 3}) {
+    const dimix::cpu several(threads);
+    auto parallel = make();
+    array<double, 4> other(at.B, at.M, at.D, outputs);  // (B, M, D, outputs)
+    CHECK(dimix::value_and_gradient(parallel, raw, other.whole(), several) == total);
+    CHECK(other == gradient);
+  }
+}
+
+/// Every term alone and all together, at one site.
+template <class Head>
+void check_every_term(site<double, Head> at, const dimix::cpu& one) {
+  using namespace dimix;
+  const auto teacher = [&] { return view<const double, 3>(at.teacher); };
+  const auto targets = [&] { return view<const token, 3>(at.targets); };
+  const auto weights = [&](double common) { return item_weights<double>{at.weights, common}; };
+  for (bool weighted : {false, true}) {
+    CAPTURE(weighted);
+    check_objective(at, weighted, [&] { return std::tuple(distillation_bound<double>{teacher(), weights(1)}); }, one);
+    check_objective(at, weighted, [&] { return std::tuple(marginal_divergence<double>{teacher(), weights(2)}); }, one);
+    check_objective(at, weighted, [&] { return std::tuple(correlation<double>{targets(), weights(1)}); }, one);
+    check_objective(at, weighted, [&] { return std::tuple(joint_negative_log_likelihood<double>{targets()}); }, one);
+    check_objective(at, weighted, [&] { return std::tuple(consistency<double>{{targets(), weights(1)}, {teacher()}}); }, one);
+    check_objective(at, weighted, [&] { return std::tuple(sharpness<double>{0.7}); }, one);
+    check_objective(at, weighted,
+                    [&] {
+                      return std::tuple(consistency<double>{{targets(), weights(0.5)}, {teacher()}}, correlation<double>{targets(), weights(0.1)},
+                                        sharpness<double>{0.3}, marginal_divergence<double>{teacher()}, distillation_bound<double>{teacher(), weights(2)},
+                                        joint_negative_log_likelihood<double>{targets(), {{}, 0.2}});
+                    },
+                    one);
+  }
+}
+
+/// Values of every term against the formulas written out.
+template <class Real, class Head>
+void check_values(const site<Real, Head>& at, const dimix::cpu& one, double tolerance) {
+  using namespace dimix;
+  for (bool weighted : {false, true}) {
+    const reference<Real, Head> formula{at, weighted};
+    auto loss = make_objective<Real>(at.head, at.tokens, at.M, at.S, {.log_weights = weighted ? view<const Real, 2>(at.log_weights) : view<const Real, 2>{}},
+                                     distillation_bound<Real>{at.teacher, {at.weights}}, marginal_divergence<Real>{at.teacher, {{}, Real(2)}},
+                                     joint_negative_log_likelihood<Real>{at.targets}, correlation<Real>{at.targets, {at.weights, Real(0.5)}},
+                                     consistency<Real>{{at.targets}, {at.teacher}});
+    const Real total = value(loss, at.given(), one);
+    worst values;
+    double sum = 0;
+    for (index b = 0; b < at.B; ++b) {
+      const double expected[] = {formula.distillation(b), formula.marginals(b), formula.negative_log_likelihood(b), formula.correlation(b),
+                                 formula.correlation(b) + formula.marginals(b)};
+      const double weight[] = {static_cast<double>(at.weights(b)), 2, 1, 0.5 * static_cast<double>(at.weights(b)), 1};
+      for (index j = 0; j < 5; ++j) {
+        values.see(std::abs(static_cast<double>(loss.value(j)(b)) - expected[j]) / (1 + std::abs(expected[j])), "term", j, "item", b);
+        sum += weight[j] * expected[j] / static_cast<double>(at.B);
+      }
+    }
+    values.see(std::abs(static_cast<double>(total) - sum) / (1 + std::abs(sum)), "loss");
+    values.check("values are the formulas", tolerance);
+  }
+}
+
+/// The marginalisation against sums over all S^D sequences.
+template <class Real, class Head>
+void check_marginalisation(const site<Real, Head>& at, const dimix::cpu& one, double tolerance) {
+  for (bool weighted : {false, true}) {
+    const reference<Real, Head> formula{at, weighted};
+    const view<const Real, 2> weights = weighted ? view<const Real, 2>(at.log_weights) : view<const Real, 2>{};
+    // the sequences that each item can be (a target of probability zero is an error), filled up with its first
+    std::vector<std::vector<std::vector<token>>> all(static_cast<std::size_t>(at.B));
+    for_each_sequence(at.D, at.S, [&](const std::vector<token>& x) {
+      for (index b = 0; b < at.B; ++b) {
+        bool possible = true;
+        for (index d = 0; d < at.D; ++d) possible = possible && at.teacher(b, d, x[static_cast<std::size_t>(d)]) > 0;
+        if (possible) all[static_cast<std::size_t>(b)].push_back(x);
+      }
+    });
+    const auto own = [&](index b) { return static_cast<index>(all[static_cast<std::size_t>(b)].size()); };
+    index K = 0;
+    for (index b = 0; b < at.B; ++b) K = std::max(K, own(b));
+    array<token, 3> sequences(at.B, K, at.D);  // (B, K, D)
+    for (index b = 0; b < at.B; ++b)
+      for (index k = 0; k < K; ++k) {
+        const auto& x = all[static_cast<std::size_t>(b)][static_cast<std::size_t>(k < own(b) ? k : 0)];
+        std::copy(x.begin(), x.end(), sequences.whole().row(b, k).data());
+      }
+    const auto log_joint = dimix::log_likelihood<Real>(at.head, at.tokens, at.given(), sequences.whole(), at.S, one, weights);  // (B, K)
+    const auto rows = dimix::marginals<Real>(at.head, at.tokens, at.given(), at.S, one, weights);                               // (B, D, S)
+    const auto gamma = dimix::responsibilities<Real>(at.head, at.tokens, at.given(), sequences.whole(), at.S, one, weights);   // (B, M, K)
+    worst joints, by_summing, mass, shares;
+    for (index b = 0; b < at.B; ++b) {
+      double total = 0;
+      array<double, 2> summed(at.D, at.S);  // (D, S)
+      for (index k = 0; k < own(b); ++k) {
+        const auto x = [&](index d) { return sequences(b, k, d); };
+        const double p = std::exp(static_cast<double>(log_joint(b, k)));
+        joints.see(std::abs(p - formula.joint(b, x)), "item", b, "sequence", k);
+        total += p;
+        for (index d = 0; d < at.D; ++d) summed(d, x(d)) += p;
+        double sum = 0;
+        for (index m = 0; m < at.M; ++m) {
+          sum += static_cast<double>(gamma(b, m, k));
+          shares.see(std::abs(static_cast<double>(gamma(b, m, k)) - formula.pi(b, m) * formula.component(b, m, x) / formula.joint(b, x)), "item", b, "component", m);
+        }
+        shares.see(std::abs(sum - 1), "sum of item", b, "target", k);
+      }
+      mass.see(std::abs(total - 1), "item", b);
+      for (index d = 0; d < at.D; ++d)
+        for (index s = 0; s < at.S; ++s) by_summing.see(std::abs(static_cast<double>(rows(b, d, s)) - summed(d, s)), "item", b, "d =", d, "s =", s);
+    }
+    joints.check("joint likelihood = sum of products", tolerance);
+    mass.check("the joint law sums to 1", 16 * tolerance);
+    by_summing.check("marginals are the sums of the joint law", 16 * tolerance);
+    shares.check("responsibilities are Bayes' rule over components and sum to 1", 16 * tolerance);
+  }
+}
+
+}  // namespace laws

@@ -1,0 +1,83 @@
+// Objectives over softmax rows keep the laws.
+#include "laws/objective.hpp"
+
+using namespace dimix;
+
+namespace {
+
+array<token, 2> tokens_of(index B, index D) { return array<token, 2>(B, D); }  // (B, D), all zero
+
+}  // namespace
+
+TEST_CASE("laws: objectives over softmax") {
+  laws::check_every_term(laws::site<double, softmax>(softmax{}, tokens_of(2, 3), 3, 4, 2), cpu{1});
+}
+
+TEST_CASE("laws: values and marginalisation over softmax, by enumeration") {
+  const cpu one(1);
+  for (std::uint64_t seed : {1, 2, 3}) {
+    const laws::site<double, softmax> at(softmax{}, tokens_of(2, 3), 4, 3, 5, seed);
+    laws::check_values(at, one, 1e-13);
+    laws::check_marginalisation(at, one, 1e-14);
+    const laws::site<float, softmax> rough(softmax{}, tokens_of(2, 3), 4, 3, 5, seed);
+    laws::check_values(rough, one, 2e-6);
+    laws::check_marginalisation(rough, one, 2e-6);
+  }
+}
+
+TEST_CASE("laws: gradients in float are those in double within 2e-6") {
+  const index B = 2, M = 5, D = 6, S = 17, K = 4;
+  const laws::site<double, softmax> fine(softmax{}, tokens_of(B, D), M, S, K);
+  const laws::site<float, softmax> rough(softmax{}, tokens_of(B, D), M, S, K);
+  const cpu one(1);
+  const auto gradient_of = [&](const auto& at, auto real) {
+    using Real = decltype(real);
+    array<Real, 4> gradient(B, M, D, S);  // (B, M, D, S)
+    auto loss = make_objective<Real>(at.head, at.tokens, M, S, {.log_weights = at.log_weights}, distillation_bound<Real>{at.teacher},
+                                     marginal_divergence<Real>{at.teacher}, correlation<Real>{at.targets}, joint_negative_log_likelihood<Real>{at.targets});
+    value_and_gradient(loss, at.given(), gradient.whole(), one);
+    return gradient;
+  };
+  const auto exact = gradient_of(fine, double{});
+  const auto rounded = gradient_of(rough, float{});
+  laws::worst difference;
+  for (index i = 0; i < exact.size(); ++i) difference.see(std::abs(exact.data()[i] - static_cast<double>(rounded.data()[i])), i);
+  difference.check("float gradient = double gradient", 2e-6);
+  CHECK(difference.error > 0);
+}
+
+TEST_CASE("laws: one component is a factorized model") {
+  const laws::site<double, softmax> at(softmax{}, tokens_of(3, 4), 1, 5, 2);
+  const cpu one(1);
+  array<double, 4> bound_gradient(3, 1, 4, 5), marginal_gradient(3, 1, 4, 5), correlation_gradient(3, 1, 4, 5);  // (B, 1, D, S)
+  auto bound = make_objective<double>(at.head, at.tokens, 1, 5, {}, distillation_bound<double>{at.teacher});
+  auto marginal = make_objective<double>(at.head, at.tokens, 1, 5, {}, marginal_divergence<double>{at.teacher});
+  auto correlated = make_objective<double>(at.head, at.tokens, 1, 5, {}, correlation<double>{at.targets});
+  const double bound_value = value_and_gradient(bound, at.given(), bound_gradient.whole(), one);
+  const double marginal_value = value_and_gradient(marginal, at.given(), marginal_gradient.whole(), one);
+  const double correlated_value = value_and_gradient(correlated, at.given(), correlation_gradient.whole(), one);
+  CHECK(bound_value == doctest::Approx(marginal_value).epsilon(1e-14));
+  CHECK(std::abs(correlated_value) < 1e-14);
+  laws::worst same, zero, cross_entropy;
+  for (index b = 0; b < 3; ++b)
+    for (index d = 0; d < 4; ++d)
+      for (index s = 0; s < 5; ++s) {
+        same.see(std::abs(bound_gradient(b, 0, d, s) - marginal_gradient(b, 0, d, s)), b, d, s);
+        zero.see(std::abs(correlation_gradient(b, 0, d, s)), b, d, s);
+        cross_entropy.see(std::abs(bound_gradient(b, 0, d, s) - (std::exp(at.log_row(b, 0, d, s)) - at.teacher(b, d, s)) / 3), b, d, s);
+      }
+  same.check("distillation and marginal have the same gradient for M = 1", 1e-15);
+  zero.check("the correlation term has no gradient for M = 1", 1e-15);
+  cross_entropy.check("the gradient of the divergence is p - T", 1e-15);
+}
+
+TEST_CASE("laws: equal components are one component") {
+  laws::site<double, softmax> at(softmax{}, tokens_of(2, 3), 4, 4, 2);
+  for (index b = 0; b < 2; ++b)
+    for (index m = 1; m < 4; ++m) std::copy_n(at.raw.whole().row(b, 0, 0).data(), 3 * 4, at.raw.whole().row(b, m, 0).data());
+  const cpu one(1);
+  array<double, 4> gradient(2, 4, 3, 4);  // (B, M, D, S)
+  auto loss = make_objective<double>(at.head, at.tokens, 4, 4, {.log_weights = at.log_weights}, correlation<double>{at.targets});
+  CHECK(std::abs(value_and_gradient(loss, at.given(), gradient.whole(), one)) < 1e-14);
+  for (double g : gradient) CHECK(std::abs(g) < 1e-15);
+}

@@ -1,0 +1,40 @@
+// Objectives at s > 0, through the posterior kernel, keep the laws.
+#include <dimix/head/stepped.hpp>
+
+#include "laws/objective.hpp"
+
+using namespace dimix;
+
+namespace {
+
+template <class Head, class Process>
+void check_at_s(const Head& head, const Process& process, const array<token, 2>& x_t, index S) {
+  using kernel = typename Process::template kernel<double>;
+  const std::vector<kernel> kernels{process.between(0.3, 0.6), process.between(0.0, 1.0)};
+  const stepped<Head, typename Process::space_type, kernel> to_s{head, {kernels.data(), 2}};
+  const laws::site<double, stepped<Head, typename Process::space_type, kernel>> at(to_s, x_t, 3, S, 2);
+  const cpu one(1);
+  auto moving = at;
+  laws::check_objective(moving, true, [&] {
+    return std::tuple(consistency<double>{{at.targets, {at.weights}}, {at.teacher}}, correlation<double>{at.targets, {{}, 0.3}},
+                      joint_negative_log_likelihood<double>{at.targets}, distillation_bound<double>{at.teacher});
+  }, one);
+  laws::check_values(at, one, 1e-13);
+  laws::check_marginalisation(at, one, 1e-13);
+}
+
+}  // namespace
+
+TEST_CASE("laws: objectives at s over absorbing") {
+  array<token, 2> x_t(2, 3);  // (B, D)
+  x_t.fill(3);
+  x_t(0, 1) = 2;
+  check_at_s(subs{3}, forward_process(absorbing<4>{}, log_linear{}), x_t, 4);
+}
+
+TEST_CASE("laws: objectives at s over uniform") {
+  array<token, 2> x_t(2, 2);  // (B, D)
+  x_t(0, 1) = 2;
+  x_t(1, 0) = 1;
+  check_at_s(softmax{}, forward_process(uniform<3>{}, log_linear{}), x_t, 3);
+}
