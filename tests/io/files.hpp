@@ -63,8 +63,7 @@ inline bytes shortened(bytes whole, std::size_t count) {
 /// Calls f(damaged) for every shorter beginning of `whole`.
 template <class F>
 void every_truncation(const bytes& whole, F f) {
-  for (std::size_t size = 0; size < whole.size(); ++size)
-    f(shortened(whole, whole.size() - size));
+  for (std::size_t size = 0; size < whole.size(); ++size) f(shortened(whole, whole.size() - size));
 }
 
 /// Calls f(damaged) for `count` copies of `whole` with one to four bytes changed, the same ones in every run.

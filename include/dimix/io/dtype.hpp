@@ -96,8 +96,8 @@ template <class To, class From>
 To convert_one(From value, dtype type, std::string_view what) {
   if constexpr (std::is_integral_v<To>) {
     if (!std::in_range<To>(value))
-      fail<file_error>(what, ": the value ", +value, " does not fit in ", name_of(dtype_of<To>()), " (stored as ", name_of(type),
-                       ")");
+      fail<file_error>(what, ": the value ", +value, " does not fit in ", name_of(dtype_of<To>()), " (stored as ",
+                       name_of(type), ")");
   }
   return static_cast<To>(value);
 }
