@@ -1,0 +1,112 @@
+// The continuous-time bound keeps the laws on every process.
+#include <dimix/denoiser/tabular.hpp>
+#include <dimix/objective/nelbo.hpp>
+
+#include "laws/nelbo.hpp"
+
+using namespace dimix;
+
+TEST_CASE("laws: the bound is the divergence of rates") {
+  for (double t : {0.05, 0.5, 0.99}) {
+    CAPTURE(t);
+    laws::check_nelbo(forward_process(absorbing<4>{}, log_linear{}), subs{3}, t);
+    laws::check_nelbo(forward_process(absorbing<4>{}, cosine{}), subs{3}, t);
+    laws::check_nelbo(forward_process(uniform<4>{}, log_linear{}), softmax{}, t);
+    laws::check_nelbo(forward_process(uniform<>{3}, geometric{}), softmax{}, t);
+    laws::check_nelbo(forward_process(laws::skewed{}, log_linear{}), softmax{}, t);
+    laws::check_nelbo(forward_process(laws::skewed{}, laws::only_alpha{}), softmax{}, t);
+  }
+}
+
+TEST_CASE("laws: absorbing is the closed form -alpha' / (1 - alpha) * -log p(x_0) at masked positions") {
+  for (double t : {0.01, 0.3, 1.0}) {
+    const cosine_squared schedule{};
+    const forward_process process(absorbing<4>{}, schedule);
+    array<token, 2> x_0(1, 3), x_t(1, 3);  // (B, D)
+    x_0(0, 0) = 1, x_0(0, 1) = 2, x_0(0, 2) = 0;
+    x_t(0, 0) = 3, x_t(0, 1) = 2, x_t(0, 2) = 3;
+    array<double, 1> time(1);              // (B)
+    time(0) = t;
+    array<double, 4> raw(1, 1, 3, 4);      // (B, 1, D, S)
+    laws::fill_noise(raw, 1, 2);
+    const auto log_p = [&](index d, token s) {
+      double total = 0;
+      for (index z = 0; z < 3; ++z) total += std::exp(raw(0, 0, d, z));
+      return raw(0, 0, d, s) - std::log(total);
+    };
+    const double weight = -schedule.alpha_prime(t) / (1 - schedule.alpha(t));
+    CHECK(nelbo<double>(process, subs{3}, x_0, x_t, time, raw, cpu{1})(0) == doctest::Approx(-weight * (log_p(0, 1) + log_p(2, 0))).epsilon(1e-12));
+  }
+}
+
+TEST_CASE("laws: the minimiser of the bound is the exact posterior") {
+  for (double t : {0.1, 0.6}) {
+    laws::check_minimiser(forward_process(absorbing<4>{}, log_linear{}), subs{3}, t, {0.6, 0.3, 0.1});
+    laws::check_minimiser(forward_process(uniform<3>{}, log_linear{}), softmax{}, t, {0.6, 0.3, 0.1});
+    laws::check_minimiser(forward_process(laws::skewed{}, linear{0, 3}), softmax{}, t, {0.2, 0.1, 0.3, 0.3, 0.1});
+  }
+}
+
+namespace {
+
+/// The bound of the exact denoiser of a law of two positions, integrated over t by the midpoint rule and over x_t exactly; with the
+/// divergence of the prior it is the entropy of the data.
+template <class Process>
+double bound_of_exact_denoiser(const Process& process, const array<token, 2>& sequences, const array<double, 1>& law, index cells) {
+  const tabular<Process> net(process, sequences, law);
+  const auto head = default_head(process.space());
+  const index S = process.max_states();
+  double total = 0;
+  for (index cell = 0; cell < cells; ++cell) {
+    // midpoints in v with t = v^2 (3 - 2 v): more of them near both ends
+    const double v = (static_cast<double>(cell) + 0.5) / static_cast<double>(cells), time = v * v * (3 - 2 * v), dt = 6 * v * (1 - v) / static_cast<double>(cells);
+    const auto kernel = process.between(0, time);
+    std::vector<double> weights;
+    std::vector<token> clean, noisy;
+    laws::for_each_sequence(2, S, [&](const std::vector<token>& x) {
+      for (index n = 0; n < law.size(); ++n) {
+        const double q = kernel.marginal_t(0, sequences(n, 0), x[0]) * kernel.marginal_t(1, sequences(n, 1), x[1]);
+        if (law(n) * q == 0) continue;
+        weights.push_back(law(n) * q);
+        clean.insert(clean.end(), {sequences(n, 0), sequences(n, 1)});
+        noisy.insert(noisy.end(), x.begin(), x.end());
+      }
+    });
+    const auto B = static_cast<index>(weights.size());
+    array<double, 1> t(B);             // (B)
+    t.fill(time);
+    array<double, 4> raw(B, 1, 2, S);  // (B, 1, D, S)
+    array<double, 3> no_latents(B, 1, 0);
+    const view<const token, 2> x_t(noisy.data(), B, 2);
+    net(request<double>{x_t, t, no_latents, {}, 0}, raw.whole());
+    const auto value = nelbo<double>(process, head, view<const token, 2>(clean.data(), B, 2), x_t, t, raw, cpu{1});
+    for (index b = 0; b < B; ++b) total += dt * weights[static_cast<std::size_t>(b)] * value(b);
+  }
+  return total;
+}
+
+}  // namespace
+
+TEST_CASE("laws: for the exact denoiser the bound is the entropy of the data") {
+  array<token, 2> sequences(3, 2);  // (n, D)
+  array<double, 1> law(3);          // (n)
+  sequences(0, 0) = 0, sequences(0, 1) = 0;
+  sequences(1, 0) = 1, sequences(1, 1) = 1;
+  sequences(2, 0) = 0, sequences(2, 1) = 1;
+  law(0) = 0.5, law(1) = 0.3, law(2) = 0.2;
+  const double entropy = -(0.5 * std::log(0.5) + 0.3 * std::log(0.3) + 0.2 * std::log(0.2));
+  CHECK(bound_of_exact_denoiser(forward_process(absorbing<3>{}, log_linear{1e-9}), sequences, law, 400) == doctest::Approx(entropy).epsilon(1e-4));
+  CHECK(bound_of_exact_denoiser(forward_process(uniform<2>{}, log_linear{1e-9}), sequences, law, 400) == doctest::Approx(entropy).epsilon(1e-4));
+  CHECK(bound_of_exact_denoiser(forward_process(laws::skewed{}, linear{0, 12}), sequences, law, 400) == doctest::Approx(entropy).epsilon(1e-3));
+}
+
+TEST_CASE("laws: divergence of the prior") {
+  array<token, 2> x_0(2, 2);  // (B, D)
+  x_0(1, 0) = 2;
+  const auto of_uniform = prior_divergence(forward_process(uniform<3>{}, log_linear{0.1}), x_0);
+  const double kept = 0.1 + 0.9 / 3, other = 0.9 / 3;
+  CHECK(of_uniform(0) == doctest::Approx(2 * (kept * std::log(3 * kept) + 2 * other * std::log(3 * other))).epsilon(1e-13));
+  CHECK(of_uniform(1) == doctest::Approx(of_uniform(0)).epsilon(1e-13));
+  CHECK(prior_divergence(forward_process(uniform<3>{}, log_linear{0}), x_0)(0) == doctest::Approx(0).epsilon(1e-13));
+  CHECK(prior_divergence(forward_process(absorbing<3>{}, log_linear{0}), x_0)(0) == 0);
+}
