@@ -7,6 +7,7 @@
 #include <dimix/core/error.hpp>        // sentences for callers' mistakes
 #include <dimix/core/view.hpp>         // a window on memory, with shape and memory space
 #include <dimix/core/array.hpp>        // the memory itself
+#include <dimix/core/storage.hpp>      // bfloat16 and half for arrays of logits
 #include <dimix/core/math.hpp>         // stable logarithms and exponentials
 #include <dimix/core/rng.hpp>          // randomness as a value: Philox by purpose, item, step, draw, position
 #include <dimix/core/categorical.hpp>  // exact draws from a row

@@ -60,12 +60,13 @@ class objective {
     over_.observe(chunk, first, run_on, component_visit<Real, Terms...>{terms_, over_.states(), over_.log_weights(), component_values_, component_slopes_});
   }
 
+  /// After the last chunk. values = false leaves out what only the values need, for a gradient alone.
   template <backend Backend>
-  void close(const Backend& run_on) {
+  void close(const Backend& run_on, bool values = true) {
     over_.close(run_on);
     const index B = over_.batch();
     position_values_.resize(sizeof...(Terms), B, over_.dims());   // (terms, B, D)
-    run_on.template sweep<Real>(B * over_.dims(), 0, value_row<Real, Terms...>{terms_, site(), component_values_, position_values_});
+    if (values) run_on.template sweep<Real>(B * over_.dims(), 0, value_row<Real, Terms...>{terms_, site(), component_values_, position_values_});
     for (index b = 0; b < B; ++b) {
       index k = 0;
       terms_.each([&](const auto& term, index j) {
@@ -178,6 +179,15 @@ Real value_and_gradient(objective<Real, Head, Terms...>& loss, view<const Storag
   loss.close(run_on);
   loss.gradient(raw, 0, out, run_on, mode, scale);
   return loss.loss(scale);
+}
+
+/// The gradient alone: fills out (B, M, D, outputs).
+template <class Real, class Head, class Storage, backend Backend, class... Terms>
+void gradient(objective<Real, Head, Terms...>& loss, view<const Storage, 4> raw, view<Storage, 4> out, const Backend& run_on,
+              gradient_mode mode = gradient_mode::overwrite, Real scale = Real(-1)) {
+  loss.observe(raw, 0, run_on);
+  loss.close(run_on, false);
+  loss.gradient(raw, 0, out, run_on, mode, scale);
 }
 
 /// The value alone.

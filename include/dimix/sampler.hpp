@@ -41,8 +41,8 @@ class sampler {
                 "sampler: Net must provide outputs() and operator()(request<Real>, view<Real, 4>) const; see dimix/denoiser.hpp");
 
  public:
-  sampler(const Process& process, const Net& net, sampler_options options = {}, Method method = {}, Backend run_on = Backend{})
-      : process_(process), net_(net), options_(options), method_(method), run_on_(run_on) {}
+  sampler(const Process& forward, const Net& net, sampler_options options = {}, Method method = {}, Backend run_on = Backend{})
+      : process_(forward), net_(net), options_(options), method_(method), run_on_(run_on) {}
 
   /// p(x_s^d = a | x_t; λ): (B, D, S). x_t (B, D); s, t (B) with 0 <= s <= t <= 1; latents (B, 1, L), L = 0 for a factorized denoiser.
   array<Real, 3> rows(view<const token, 2> x_t, view<const double, 1> s, view<const double, 1> t, view<const Real, 3> latents, index step = 0) {

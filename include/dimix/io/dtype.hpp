@@ -5,6 +5,7 @@
 #pragma once
 
 #include <dimix/core/error.hpp>
+#include <dimix/core/storage.hpp>
 #include <dimix/core/view.hpp>
 
 #include <bit>
@@ -53,17 +54,12 @@ constexpr dtype dtype_of() {
   return sizeof(number) == 8 ? dtype::u64 : sizeof(number) == 4 ? dtype::u32 : sizeof(number) == 2 ? dtype::u16 : dtype::u8;
 }
 
-/// bfloat16 is the upper half of a float.
-constexpr float from_bfloat16(std::uint16_t bits) { return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16); }
-
-/// IEEE 754 binary16 -> float, exact.
-constexpr float from_half(std::uint16_t bits) {
-  const std::uint32_t sign = static_cast<std::uint32_t>(bits & 0x8000u) << 16;
-  const std::uint32_t exponent = (bits >> 10) & 0x1Fu, fraction = bits & 0x3FFu;
-  if (exponent == 0x1F) return std::bit_cast<float>(sign | 0x7F800000u | fraction << 13);
-  if (exponent != 0) return std::bit_cast<float>(sign | (exponent + 112) << 23 | fraction << 13);
-  const float magnitude = static_cast<float>(fraction) * 0x1p-24f;  // subnormal
-  return sign ? -magnitude : magnitude;
+/// The value of a narrow number (core/storage.hpp) from its bits.
+template <class Narrow>
+constexpr float from_bits(std::uint16_t bits) {
+  Narrow number;
+  number.bits = bits;
+  return number;
 }
 
 /// "(3, 64)", as in error messages.
@@ -138,11 +134,11 @@ std::vector<T> convert(dtype type, std::span<const std::byte> bytes, std::string
       detail::convert_all<T, float>(bytes, values, plain);
       break;
     case dtype::f16:
-      detail::convert_all<T, std::uint16_t>(bytes, values, [](std::uint16_t bits) { return static_cast<T>(from_half(bits)); });
+      detail::convert_all<T, std::uint16_t>(bytes, values, [](std::uint16_t bits) { return static_cast<T>(from_bits<half>(bits)); });
       break;
     case dtype::bf16:
       detail::convert_all<T, std::uint16_t>(bytes, values,
-                                            [](std::uint16_t bits) { return static_cast<T>(from_bfloat16(bits)); });
+                                            [](std::uint16_t bits) { return static_cast<T>(from_bits<bfloat16>(bits)); });
       break;
     case dtype::i64:
       detail::convert_all<T, std::int64_t>(bytes, values, plain);
