@@ -55,19 +55,19 @@ TEST_CASE("laws: s = 0 is the data, also where the schedule starts with noise") 
 
 TEST_CASE("laws: corrupt is q(x_t|x_0) with one kernel per item, the same for any batch and threads") {
   const forward_process process(absorbing<4>{}, log_linear{0});
-  const index B = 64, D = 5;
+  const index_t B = 64, D = 5;
   array<token, 2> x_0(B, D), x_t(B, D), again(B, D), half(B / 2, D);  // (B, D)
   array<double, 1> t(B);                                              // (B)
   array<std::uint64_t, 1> items(B);                                   // (B)
-  for (index b = 0; b < B; ++b) {
+  for (index_t b = 0; b < B; ++b) {
     t(b) = static_cast<double>(b % 3) / 2;  // 0, 1/2, 1
     items(b) = static_cast<std::uint64_t>(1000 + b);
-    for (index d = 0; d < D; ++d) x_0(b, d) = static_cast<token>((b + d) % 3);
+    for (index_t d = 0; d < D; ++d) x_0(b, d) = static_cast<token>((b + d) % 3);
   }
   corrupt(process, x_0, t, rng{3}, items, x_t, cpu{1});
-  index hidden = 0;
-  for (index b = 0; b < B; ++b)
-    for (index d = 0; d < D; ++d) {
+  index_t hidden = 0;
+  for (index_t b = 0; b < B; ++b)
+    for (index_t d = 0; d < D; ++d) {
       if (b % 3 == 0) CHECK(x_t(b, d) == x_0(b, d));
       if (b % 3 == 2) CHECK(x_t(b, d) == 3);
       CHECK((x_t(b, d) == 3 || x_t(b, d) == x_0(b, d)));

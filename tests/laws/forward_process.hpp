@@ -16,10 +16,10 @@ inline const std::vector<std::pair<double, double>>& time_pairs() {
 
 /// Rows sum to 1, the laws between three times compose, the posterior is Bayes' rule, equal times do nothing.
 template <class Real, class Process>
-void check_kernels(const Process& process, index D, double tolerance) {
+void check_kernels(const Process& process, index_t D, double tolerance) {
   worst sums, composition, three_times, bayes, still;
   for (auto [s, t] : time_pairs())
-    for (index d = 0; d < D; ++d) {
+    for (index_t d = 0; d < D; ++d) {
       const auto k = process.template between<Real>(s, t);
       const double u = (s + t) / 2;
       const auto k_su = process.template between<Real>(s, u), k_ut = process.template between<Real>(u, t);
@@ -58,10 +58,10 @@ void check_kernels(const Process& process, index D, double tolerance) {
 }
 
 /// A row over the states of position d: log p_0, normalised.
-inline std::vector<double> some_log_row(index S, std::uint64_t seed, double spread = 3) {
+inline std::vector<double> some_log_row(index_t S, std::uint64_t seed, double spread = 3) {
   std::vector<double> row;
   double total = 0;
-  for (index s = 0; s < S; ++s) {
+  for (index_t s = 0; s < S; ++s) {
     row.push_back(spread * (2 * uniform_number(seed, s) - 1));
     total += std::exp(row.back());
   }
@@ -72,10 +72,10 @@ inline std::vector<double> some_log_row(index S, std::uint64_t seed, double spre
 /// reverse_row = sum over x_0 of the posterior: the O(1) formula against the sum, in Real against double; and the score with what
 /// the analytic sampler makes of it.
 template <class Real, class Process>
-void check_reverse_rows(const Process& process, index D, double tolerance) {
+void check_reverse_rows(const Process& process, index_t D, double tolerance) {
   worst by_sum, total, score_law, analytic_law;
   for (auto [s, t] : time_pairs())
-    for (index d = 0; d < D; ++d) {
+    for (index_t d = 0; d < D; ++d) {
       const auto S = static_cast<token>(process.space().states(d));
       const auto k = process.template between<Real>(s, t);
       const auto exact = process.between(s, t);
@@ -117,25 +117,25 @@ void check_reverse_rows(const Process& process, index D, double tolerance) {
 
 /// corrupt and draw_posterior follow their laws.
 template <class Real, class Process>
-void check_draws(const Process& process, index D, double s, double t) {
+void check_draws(const Process& process, index_t D, double s, double t) {
   const auto k = process.template between<Real>(s, t);
-  for (index d = 0; d < D; ++d) {
+  for (index_t d = 0; d < D; ++d) {
     const auto S = static_cast<token>(process.space().states(d));
     for (token x_0 = 0; x_0 < S; ++x_0) {
       if (dimix::masked_space<typename Process::space_type> && process.space().prior(d, x_0) == 1) continue;  // data holds no mask
       std::vector<double> counts(static_cast<std::size_t>(S)), law;
       for (token y = 0; y < S; ++y) law.push_back(k.marginal_t(d, x_0, y));
       const dimix::rng random{static_cast<std::uint64_t>(100 + x_0)};
-      for (index i = 0; i < draws(20000); ++i)
+      for (index_t i = 0; i < draws(20000); ++i)
         ++counts.at(static_cast<std::size_t>(k.corrupt(d, x_0, random(dimix::purpose::corrupt, static_cast<std::uint64_t>(i), 0, 0, d))));
       check_frequencies("corrupt", counts, law);
       for (token y = 0; y < S; ++y) {
         if (k.marginal_t(d, x_0, y) == 0) continue;
         std::vector<double> seen(static_cast<std::size_t>(S)), posterior;
         for (token a = 0; a < S; ++a) posterior.push_back(k.posterior(d, x_0, y, a));
-        for (index i = 0; i < draws(20000); ++i)
+        for (index_t i = 0; i < draws(20000); ++i)
           ++seen.at(static_cast<std::size_t>(
-              k.draw_posterior(d, x_0, y, random(dimix::purpose::transition, static_cast<std::uint64_t>(i), static_cast<index>(y), 0, d))));
+              k.draw_posterior(d, x_0, y, random(dimix::purpose::transition, static_cast<std::uint64_t>(i), static_cast<index_t>(y), 0, d))));
         check_frequencies("draw_posterior from x_0 = " + std::to_string(x_0) + " to x_t = " + std::to_string(y), seen, posterior);
       }
     }
@@ -144,11 +144,11 @@ void check_draws(const Process& process, index D, double s, double t) {
 
 /// The jump rates are the derivative of the transition, and rows sum to zero.
 template <class Process>
-void check_rates(const Process& process, index D) {
+void check_rates(const Process& process, index_t D) {
   worst derivative, sums;
   const double h = 1e-6;
   for (double t : {0.1, 0.5, 0.9})
-    for (index d = 0; d < D; ++d) {
+    for (index_t d = 0; d < D; ++d) {
       const auto S = static_cast<token>(process.space().states(d));
       const auto k = process.between(t - h, t + h);
       for (token a = 0; a < S; ++a) {

@@ -6,7 +6,7 @@
 using namespace dimix;
 
 TEST_CASE_TEMPLATE("laws: heads of x_0", Real, float, double) {
-  for (index S : {2, 5, 67}) {
+  for (index_t S : {2, 5, 67}) {
     const auto mask = static_cast<token>(S - 1);
     for (std::uint64_t seed = 0; seed < 3; ++seed) {
       laws::check_head<Real>(softmax{}, S, {0, 0, 0}, seed);
@@ -63,7 +63,7 @@ TEST_CASE("laws: stepped with s = 0 is the head itself under subs") {
     const auto row = inner.row<double>(given, at, state);
     const auto pushed = outer.row<double>(given, at, outer.observe<double>(serial_group{}, given, at));
     CHECK(pushed.fixed() == row.fixed());
-    for (index s = 0; s < 5; ++s) CHECK(std::exp(pushed.log_prob(s)) == doctest::Approx(std::exp(row.log_prob(s))).epsilon(1e-12));
+    for (index_t s = 0; s < 5; ++s) CHECK(std::exp(pushed.log_prob(s)) == doctest::Approx(std::exp(row.log_prob(s))).epsilon(1e-12));
   }
 }
 

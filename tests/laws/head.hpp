@@ -10,8 +10,8 @@ namespace laws {
 
 /// Rows sum to 1, backward is the derivative, a fixed row has none, and every group says the same.
 template <class Real, class Head>
-void check_head(const Head& head, index S, dimix::place at, std::uint64_t seed, double spread = 4) {
-  const index outputs = head.outputs(S);
+void check_head(const Head& head, index_t S, dimix::place at, std::uint64_t seed, double spread = 4) {
+  const index_t outputs = head.outputs(S);
   const double ulp = std::numeric_limits<Real>::epsilon();
   array<Real, 1> raw(outputs), gradient(outputs), in_lanes(outputs);  // (outputs)
   array<double, 1> slope(S);                                          // (S)
@@ -22,15 +22,15 @@ void check_head(const Head& head, index S, dimix::place at, std::uint64_t seed, 
   const auto row = row_of(dimix::serial_group{});
 
   double sum = 0;
-  for (index s = 0; s < S; ++s) sum += std::exp(static_cast<double>(row.log_prob(s)));
+  for (index_t s = 0; s < S; ++s) sum += std::exp(static_cast<double>(row.log_prob(s)));
   CHECK(std::abs(sum - 1) <= static_cast<double>(S + 16) * ulp);
   if (row.fixed() >= 0) CHECK(row.log_prob(row.fixed()) == 0);
 
   // a slope on what is impossible means nothing
-  const auto slope_at = [&](index s) { return row.log_prob(s) < Real(-1e5) ? Real(0) : static_cast<Real>(slope(s)); };
+  const auto slope_at = [&](index_t s) { return row.log_prob(s) < Real(-1e5) ? Real(0) : static_cast<Real>(slope(s)); };
   const auto run_backward = [&](const auto& group, array<Real, 1>& into) {
     into.fill(Real(99));  // every output must be written
-    row_of(group).backward(group, S, slope_at, [&](index o, Real g) { into(o) = g; });
+    row_of(group).backward(group, S, slope_at, [&](index_t o, Real g) { into(o) = g; });
   };
   run_backward(dimix::serial_group{}, gradient);
   if (row.fixed() >= 0)
@@ -38,13 +38,13 @@ void check_head(const Head& head, index S, dimix::place at, std::uint64_t seed, 
 
   worst derivative;
   if constexpr (sizeof(Real) == 8)
-    for (index o = 0; o < outputs; ++o) {
+    for (index_t o = 0; o < outputs; ++o) {
       const double h = 1e-5, kept = raw(o);
       const auto value = [&](double z) {
         raw(o) = z;
         const auto moved = row_of(dimix::serial_group{});
         double total = 0;
-        for (index s = 0; s < S; ++s)
+        for (index_t s = 0; s < S; ++s)
           if (slope_at(s) != 0) total += slope_at(s) * moved.log_prob(s);
         raw(o) = kept;
         return total;
@@ -57,13 +57,13 @@ void check_head(const Head& head, index S, dimix::place at, std::uint64_t seed, 
   const auto compare = [&](const auto& group) {
     const auto other = row_of(group);
     CHECK(other.fixed() == row.fixed());
-    for (index s = 0; s < S; ++s)
+    for (index_t s = 0; s < S; ++s)
       if (row.log_prob(s) > -dimix::infinity<Real>())
         groups.see(std::abs(static_cast<double>(other.log_prob(s)) - static_cast<double>(row.log_prob(s))), "log_prob", s);
       else
         CHECK(other.log_prob(s) == row.log_prob(s));
     run_backward(group, in_lanes);
-    for (index o = 0; o < outputs; ++o) groups.see(std::abs(static_cast<double>(in_lanes(o)) - static_cast<double>(gradient(o))), "backward", o);
+    for (index_t o = 0; o < outputs; ++o) groups.see(std::abs(static_cast<double>(in_lanes(o)) - static_cast<double>(gradient(o))), "backward", o);
   };
   compare(dimix::lane_group<4>{});
   compare(dimix::lane_group<16>{});

@@ -7,8 +7,8 @@ namespace {
 
 /// A user's law: λ exponential with mean 1 on the first axis, symmetric triangle on the second.
 struct exponential_and_triangle {
-  index dims() const { return 2; }
-  double quantile(index axis, double u) const {
+  index_t dims() const { return 2; }
+  double quantile(index_t axis, double u) const {
     if (axis == 0) return -std::log1p(-u);
     return u < 0.5 ? std::sqrt(2 * u) - 1 : 1 - std::sqrt(2 - 2 * u);
   }
@@ -16,17 +16,17 @@ struct exponential_and_triangle {
 static_assert(latent_law<exponential_and_triangle>);
 
 /// Counts of 20 equal cells of (0, 1) over all items and components.
-std::vector<double> cells_of(const array<double, 3>& latents, index axis) {
+std::vector<double> cells_of(const array<double, 3>& latents, index_t axis) {
   std::vector<double> counts(20);
-  for (index b = 0; b < latents.extent(0); ++b)
-    for (index m = 0; m < latents.extent(1); ++m) ++counts.at(static_cast<std::size_t>(latents(b, m, axis) * 20));
+  for (index_t b = 0; b < latents.extent(0); ++b)
+    for (index_t m = 0; m < latents.extent(1); ++m) ++counts.at(static_cast<std::size_t>(latents(b, m, axis) * 20));
   return counts;
 }
 
 }  // namespace
 
 TEST_CASE("laws: laws of λ") {
-  for (index M : {1, 3, 16}) {
+  for (index_t M : {1, 3, 16}) {
     laws::check_latent(uniform_latent{}, M);
     laws::check_latent(uniform_latent{3}, M);
     laws::check_latent(exponential_and_triangle{}, M);
@@ -37,46 +37,46 @@ TEST_CASE("laws: laws of λ") {
 
 TEST_CASE("laws: all draws together are uniform on every axis, iid and stratified") {
   for (auto how : {latent_draws::iid, latent_draws::stratified}) {
-    const index B = laws::draws(4000), M = 5, L = 3;
+    const index_t B = laws::draws(4000), M = 5, L = 3;
     array<double, 3> out(B, M, L);  // (B, M, L)
     draw_latents(uniform_latent{L}, how, rng{5}, laws::item_ids(B), 0, out.whole());
-    for (index axis = 0; axis < L; ++axis) laws::check_frequencies("axis", cells_of(out, axis), std::vector<double>(20, 0.05));
+    for (index_t axis = 0; axis < L; ++axis) laws::check_frequencies("axis", cells_of(out, axis), std::vector<double>(20, 0.05));
     if (how == latent_draws::stratified) {
       // the strata of the second axis are shuffled: each single λ_m is uniform there
       array<double, 3> third(B, 1, L);  // (B, 1, L)
-      for (index b = 0; b < B; ++b)
-        for (index axis = 0; axis < L; ++axis) third(b, 0, axis) = out(b, 2, axis);
+      for (index_t b = 0; b < B; ++b)
+        for (index_t axis = 0; axis < L; ++axis) third(b, 0, axis) = out(b, 2, axis);
       laws::check_frequencies("λ_2 alone, axis 1", cells_of(third, 1), std::vector<double>(20, 0.05));
       laws::check_frequencies("λ_2 alone, axis 2", cells_of(third, 2), std::vector<double>(20, 0.05));
       // and independent of the first axis: pairs of strata
       std::vector<double> pairs(25);
-      for (index b = 0; b < B; ++b)
-        ++pairs[static_cast<std::size_t>(static_cast<index>(out(b, 1, 1) * 5) * 5 + static_cast<index>(out(b, 1, 2) * 5))];
+      for (index_t b = 0; b < B; ++b)
+        ++pairs[static_cast<std::size_t>(static_cast<index_t>(out(b, 1, 1) * 5) * 5 + static_cast<index_t>(out(b, 1, 2) * 5))];
       laws::check_frequencies("strata of axes 1 and 2", pairs, std::vector<double>(25, 0.04));
     }
   }
 }
 
 TEST_CASE("laws: a finite law is enumerated exactly, in float too") {
-  for (index M : {1, 2, 7, 64, 1000}) {
+  for (index_t M : {1, 2, 7, 64, 1000}) {
     array<float, 3> out(20, M, 1);  // (B, M, 1)
     draw_latents(categorical_latent{M}, latent_draws::stratified, rng{9}, laws::item_ids(20), 2, out.whole());
     bool every = true;
-    for (index b = 0; b < 20; ++b)
-      for (index m = 0; m < M; ++m) every = every && out(b, m, 0) == static_cast<float>(m);
+    for (index_t b = 0; b < 20; ++b)
+      for (index_t m = 0; m < M; ++m) every = every && out(b, m, 0) == static_cast<float>(m);
     CHECK(every);
   }
 }
 
 TEST_CASE("laws: strata make averages even") {
-  const index B = 400, M = 16;
+  const index_t B = 400, M = 16;
   double spread[2] = {0, 0};
   for (auto how : {latent_draws::iid, latent_draws::stratified}) {
     array<double, 3> out(B, M, 1);  // (B, M, 1)
     draw_latents(uniform_latent{}, how, rng{1}, laws::item_ids(B), 0, out.whole());
-    for (index b = 0; b < B; ++b) {
+    for (index_t b = 0; b < B; ++b) {
       double mean = 0;
-      for (index m = 0; m < M; ++m) mean += out(b, m, 0) / static_cast<double>(M);
+      for (index_t m = 0; m < M; ++m) mean += out(b, m, 0) / static_cast<double>(M);
       spread[how == latent_draws::stratified] += (mean - 0.5) * (mean - 0.5) / static_cast<double>(B);
     }
   }

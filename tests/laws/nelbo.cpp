@@ -29,9 +29,9 @@ TEST_CASE("laws: absorbing is the closed form -alpha' / (1 - alpha) * -log p(x_0
     time(0) = t;
     array<double, 4> raw(1, 1, 3, 4);      // (B, 1, D, S)
     laws::fill_noise(raw, 1, 2);
-    const auto log_p = [&](index d, token s) {
+    const auto log_p = [&](index_t d, token s) {
       double total = 0;
-      for (index z = 0; z < 3; ++z) total += std::exp(raw(0, 0, d, z));
+      for (index_t z = 0; z < 3; ++z) total += std::exp(raw(0, 0, d, z));
       return raw(0, 0, d, s) - std::log(total);
     };
     const double weight = -schedule.alpha_prime(t) / (1 - schedule.alpha(t));
@@ -52,19 +52,19 @@ namespace {
 /// The bound of the exact denoiser of a law of two positions, integrated over t by the midpoint rule and over x_t exactly; with the
 /// divergence of the prior it is the entropy of the data.
 template <class Process>
-double bound_of_exact_denoiser(const Process& process, const array<token, 2>& sequences, const array<double, 1>& law, index cells) {
+double bound_of_exact_denoiser(const Process& process, const array<token, 2>& sequences, const array<double, 1>& law, index_t cells) {
   const tabular<Process> net(process, sequences, law);
   const auto head = default_head(process.space());
-  const index S = process.max_states();
+  const index_t S = process.max_states();
   double total = 0;
-  for (index cell = 0; cell < cells; ++cell) {
+  for (index_t cell = 0; cell < cells; ++cell) {
     // midpoints in v with t = v^2 (3 - 2 v): more of them near both ends
     const double v = (static_cast<double>(cell) + 0.5) / static_cast<double>(cells), time = v * v * (3 - 2 * v), dt = 6 * v * (1 - v) / static_cast<double>(cells);
     const auto kernel = process.between(0, time);
     std::vector<double> weights;
     std::vector<token> clean, noisy;
     laws::for_each_sequence(2, S, [&](const std::vector<token>& x) {
-      for (index n = 0; n < law.size(); ++n) {
+      for (index_t n = 0; n < law.size(); ++n) {
         const double q = kernel.marginal_t(0, sequences(n, 0), x[0]) * kernel.marginal_t(1, sequences(n, 1), x[1]);
         if (law(n) * q == 0) continue;
         weights.push_back(law(n) * q);
@@ -72,7 +72,7 @@ double bound_of_exact_denoiser(const Process& process, const array<token, 2>& se
         noisy.insert(noisy.end(), x.begin(), x.end());
       }
     });
-    const auto B = static_cast<index>(weights.size());
+    const auto B = static_cast<index_t>(weights.size());
     array<double, 1> t(B);             // (B)
     t.fill(time);
     array<double, 4> raw(B, 1, 2, S);  // (B, 1, D, S)
@@ -80,7 +80,7 @@ double bound_of_exact_denoiser(const Process& process, const array<token, 2>& se
     const view<const token, 2> x_t(noisy.data(), B, 2);
     net(request<double>{x_t, t, no_latents, {}, 0}, raw.whole());
     const auto value = nelbo<double>(process, head, view<const token, 2>(clean.data(), B, 2), x_t, t, raw, cpu{1});
-    for (index b = 0; b < B; ++b) total += dt * weights[static_cast<std::size_t>(b)] * value(b);
+    for (index_t b = 0; b < B; ++b) total += dt * weights[static_cast<std::size_t>(b)] * value(b);
   }
   return total;
 }

@@ -40,10 +40,10 @@ struct pairs {
           q.push_back(kernel.marginal_t(0, clean, noisy));
         }
     }
-    const auto B = static_cast<index>(found.size());
+    const auto B = static_cast<index_t>(found.size());
     x_0.resize(B, 1), x_t.resize(B, 1), t.resize(B);
     t.fill(time);
-    for (index b = 0; b < B; ++b) x_0(b, 0) = found[static_cast<std::size_t>(b)].first, x_t(b, 0) = found[static_cast<std::size_t>(b)].second;
+    for (index_t b = 0; b < B; ++b) x_0(b, 0) = found[static_cast<std::size_t>(b)].first, x_t(b, 0) = found[static_cast<std::size_t>(b)].second;
   }
 };
 
@@ -51,17 +51,17 @@ struct pairs {
 template <class Process, class Head>
 void check_nelbo(const Process& process, const Head& head, double time) {
   const pairs at(process, time);
-  const index B = at.t.size(), S = process.max_states();
+  const index_t B = at.t.size(), S = process.max_states();
   const auto states = static_cast<token>(process.space().states(0));
   const auto kernel = process.between(0, time);
   array<double, 4> raw(B, 1, 1, S);  // (B, 1, 1, S)
   fill_noise(raw, 3, 2);
-  for (index b = 0; b < B; ++b)
-    for (index s = states; s < S; ++s) raw(b, 0, 0, s) = -500;  // states that this position does not have
+  for (index_t b = 0; b < B; ++b)
+    for (index_t s = states; s < S; ++s) raw(b, 0, 0, s) = -500;  // states that this position does not have
   const nelbo_result result(process, head, at.x_0, at.x_t, at.t, raw);
 
   worst formula, derivative;
-  for (index b = 0; b < B; ++b) {
+  for (index_t b = 0; b < B; ++b) {
     const token x_0 = at.x_0(b, 0), x = at.x_t(b, 0);
     const view<const double, 1> outputs = raw.whole().row(b, 0, 0);
     const dimix::place here{b, 0, x};
@@ -79,7 +79,7 @@ void check_nelbo(const Process& process, const Head& head, double time) {
       }
     formula.see(std::abs(result.value(b) - wanted) / (1 + wanted), "x_0, x_t =", x_0, x);
     CHECK(result.value(b) >= -1e-12);
-    for (index s = 0; s < states; ++s) {
+    for (index_t s = 0; s < states; ++s) {
       const double h = 1e-5, kept = raw(b, 0, 0, s);
       raw(b, 0, 0, s) = kept + h;
       const double above = dimix::nelbo<double>(process, head, at.x_0, at.x_t, at.t, raw, dimix::cpu{1})(b);
@@ -97,32 +97,32 @@ void check_nelbo(const Process& process, const Head& head, double time) {
 template <class Process, class Head>
 void check_minimiser(const Process& process, const Head& head, double time, const std::vector<double>& law) {
   const pairs at(process, time);
-  const index B = at.t.size(), S = process.max_states();
+  const index_t B = at.t.size(), S = process.max_states();
   array<double, 4> raw(B, 1, 1, S);  // (B, 1, 1, S)  log p(x_0 | x_t), by Bayes' rule
   raw.fill(-500);
-  const auto weight = [&](index b) { return law[static_cast<std::size_t>(at.x_0(b, 0))] * at.q[static_cast<std::size_t>(b)]; };
-  for (index b = 0; b < B; ++b) {
+  const auto weight = [&](index_t b) { return law[static_cast<std::size_t>(at.x_0(b, 0))] * at.q[static_cast<std::size_t>(b)]; };
+  for (index_t b = 0; b < B; ++b) {
     double total = 0;
-    for (index other = 0; other < B; ++other)
+    for (index_t other = 0; other < B; ++other)
       if (at.x_t(other, 0) == at.x_t(b, 0)) total += weight(other);
-    for (index other = 0; other < B; ++other)
+    for (index_t other = 0; other < B; ++other)
       if (at.x_t(other, 0) == at.x_t(b, 0)) raw(b, 0, 0, at.x_0(other, 0)) = std::log(weight(other) / total);
   }
   const nelbo_result best(process, head, at.x_0, at.x_t, at.t, raw);
   array<double, 2> pull(S, S);  // (x_t, S)
   double value = 0, moved_value = 0;
-  for (index b = 0; b < B; ++b) {
+  for (index_t b = 0; b < B; ++b) {
     value += weight(b) * best.value(b);
-    for (index s = 0; s < S; ++s) pull(at.x_t(b, 0), s) += weight(b) * best.gradient(b, 0, 0, s);
+    for (index_t s = 0; s < S; ++s) pull(at.x_t(b, 0), s) += weight(b) * best.gradient(b, 0, 0, s);
   }
   for (double g : pull) CHECK(std::abs(g) < 1e-11);
   for (std::uint64_t seed = 0; seed < 5; ++seed) {
     array<double, 4> moved = raw;  // one move for each x_t
-    for (index b = 0; b < B; ++b)
-      for (index s = 0; s < S; ++s) moved(b, 0, 0, s) += 0.2 * (2 * uniform_number(seed, at.x_t(b, 0) * S + s) - 1);
+    for (index_t b = 0; b < B; ++b)
+      for (index_t s = 0; s < S; ++s) moved(b, 0, 0, s) += 0.2 * (2 * uniform_number(seed, at.x_t(b, 0) * S + s) - 1);
     const nelbo_result worse(process, head, at.x_0, at.x_t, at.t, moved);
     moved_value = 0;
-    for (index b = 0; b < B; ++b) moved_value += weight(b) * worse.value(b);
+    for (index_t b = 0; b < B; ++b) moved_value += weight(b) * worse.value(b);
     CHECK(moved_value > value);
   }
 }

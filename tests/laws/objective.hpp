@@ -14,7 +14,7 @@ namespace laws {
 template <class Real, class Head>
 struct site {
   Head head;
-  index B, M, D, S, K;
+  index_t B, M, D, S, K;
   array<token, 2> tokens;
   array<Real, 4> raw;
   array<Real, 2> log_weights;
@@ -23,23 +23,23 @@ struct site {
   array<Real, 1> weights;
 
   /// At positions where the head's row is certain, teacher and targets say the same.
-  site(const Head& h, const array<token, 2>& x_t, index components, index states, index target_count, std::uint64_t seed = 1)
+  site(const Head& h, const array<token, 2>& x_t, index_t components, index_t states, index_t target_count, std::uint64_t seed = 1)
       : head(h), B(x_t.extent(0)), M(components), D(x_t.extent(1)), S(states), K(target_count), tokens(x_t), raw(B, M, D, h.outputs(S)),
         log_weights(B, M), teacher(B, D, S), targets(B, K, D), weights(B) {
     fill_noise(raw, seed, 2);
     fill_noise(log_weights, seed + 1, 1);
-    for (index b = 0; b < B; ++b) {
+    for (index_t b = 0; b < B; ++b) {
       weights(b) = static_cast<Real>(0.5 + static_cast<double>(b));
-      for (index d = 0; d < D; ++d) {
+      for (index_t d = 0; d < D; ++d) {
         // teacher and targets live where the components do
         double total = 0;
-        for (index s = 0; s < S; ++s) {
+        for (index_t s = 0; s < S; ++s) {
           const bool possible = log_row(b, 0, d, s) > -dimix::infinity<Real>();
           teacher(b, d, s) = possible ? static_cast<Real>(std::exp(3 * uniform_number(seed + 2, (b * D + d) * S + s))) : Real(0);
           total += static_cast<double>(teacher(b, d, s));
         }
-        for (index s = 0; s < S; ++s) teacher(b, d, s) = static_cast<Real>(static_cast<double>(teacher(b, d, s)) / total);
-        for (index k = 0; k < K; ++k) {
+        for (index_t s = 0; s < S; ++s) teacher(b, d, s) = static_cast<Real>(static_cast<double>(teacher(b, d, s)) / total);
+        for (index_t k = 0; k < K; ++k) {
           auto x = static_cast<token>(uniform_number(seed + 3, (b * K + k) * D + d) * static_cast<double>(S));
           while (teacher(b, d, x) == 0) x = static_cast<token>((x + 1) % S);
           targets(b, k, d) = x;
@@ -50,7 +50,7 @@ struct site {
 
   view<const Real, 4> given() const { return raw; }
 
-  Real log_row(index b, index m, index d, index s) const {
+  Real log_row(index_t b, index_t m, index_t d, index_t s) const {
     const dimix::place at{b, d, tokens(b, d)};
     const view<const Real, 1> outputs = given().row(b, m, d);
     return head.template row<Real>(outputs, at, head.template observe<Real>(dimix::serial_group{}, outputs, at)).log_prob(s);
@@ -63,54 +63,54 @@ struct reference {
   const site<Real, Head>& at;
   bool weighted;
 
-  double p(index b, index m, index d, index s) const { return std::exp(static_cast<double>(at.log_row(b, m, d, s))); }
-  double pi(index b, index m) const {
+  double p(index_t b, index_t m, index_t d, index_t s) const { return std::exp(static_cast<double>(at.log_row(b, m, d, s))); }
+  double pi(index_t b, index_t m) const {
     if (!weighted) return 1.0 / static_cast<double>(at.M);
     double total = 0;
-    for (index n = 0; n < at.M; ++n) total += std::exp(static_cast<double>(at.log_weights(b, n)));
+    for (index_t n = 0; n < at.M; ++n) total += std::exp(static_cast<double>(at.log_weights(b, n)));
     return std::exp(static_cast<double>(at.log_weights(b, m))) / total;
   }
-  double marginal(index b, index d, index s) const {
+  double marginal(index_t b, index_t d, index_t s) const {
     double total = 0;
-    for (index m = 0; m < at.M; ++m) total += pi(b, m) * p(b, m, d, s);
+    for (index_t m = 0; m < at.M; ++m) total += pi(b, m) * p(b, m, d, s);
     return total;
   }
   template <class Sequence>
-  double component(index b, index m, const Sequence& x) const {
+  double component(index_t b, index_t m, const Sequence& x) const {
     double product = 1;
-    for (index d = 0; d < at.D; ++d) product *= p(b, m, d, x(d));
+    for (index_t d = 0; d < at.D; ++d) product *= p(b, m, d, x(d));
     return product;
   }
   template <class Sequence>
-  double joint(index b, const Sequence& x) const {
+  double joint(index_t b, const Sequence& x) const {
     double total = 0;
-    for (index m = 0; m < at.M; ++m) total += pi(b, m) * component(b, m, x);
+    for (index_t m = 0; m < at.M; ++m) total += pi(b, m) * component(b, m, x);
     return total;
   }
   static double divergence(double t, double p) { return t == 0 ? 0 : t * std::log(t / p); }
 
-  double distillation(index b) const {
+  double distillation(index_t b) const {
     double total = 0;
-    for (index m = 0; m < at.M; ++m)
-      for (index d = 0; d < at.D; ++d)
-        for (index s = 0; s < at.S; ++s) total += pi(b, m) * divergence(static_cast<double>(at.teacher(b, d, s)), p(b, m, d, s));
+    for (index_t m = 0; m < at.M; ++m)
+      for (index_t d = 0; d < at.D; ++d)
+        for (index_t s = 0; s < at.S; ++s) total += pi(b, m) * divergence(static_cast<double>(at.teacher(b, d, s)), p(b, m, d, s));
     return total;
   }
-  double marginals(index b) const {
+  double marginals(index_t b) const {
     double total = 0;
-    for (index d = 0; d < at.D; ++d)
-      for (index s = 0; s < at.S; ++s) total += divergence(static_cast<double>(at.teacher(b, d, s)), marginal(b, d, s));
+    for (index_t d = 0; d < at.D; ++d)
+      for (index_t s = 0; s < at.S; ++s) total += divergence(static_cast<double>(at.teacher(b, d, s)), marginal(b, d, s));
     return total;
   }
-  double negative_log_likelihood(index b) const {
+  double negative_log_likelihood(index_t b) const {
     double total = 0;
-    for (index k = 0; k < at.K; ++k) total -= std::log(joint(b, [&](index d) { return at.targets(b, k, d); })) / static_cast<double>(at.K);
+    for (index_t k = 0; k < at.K; ++k) total -= std::log(joint(b, [&](index_t d) { return at.targets(b, k, d); })) / static_cast<double>(at.K);
     return total;
   }
-  double correlation(index b) const {
+  double correlation(index_t b) const {
     double total = negative_log_likelihood(b);
-    for (index k = 0; k < at.K; ++k)
-      for (index d = 0; d < at.D; ++d) total += std::log(marginal(b, d, at.targets(b, k, d))) / static_cast<double>(at.K);
+    for (index_t k = 0; k < at.K; ++k)
+      for (index_t d = 0; d < at.D; ++d) total += std::log(marginal(b, d, at.targets(b, k, d))) / static_cast<double>(at.K);
     return total;
   }
 };
@@ -120,19 +120,19 @@ template <class Real>
 struct sharpness {
   Real strength;
   static constexpr bool uses_components = true, uses_marginals = true, uses_joint = false;
-  DIMIX_HD Real weight(index) const { return strength; }
-  DIMIX_HD dimix::slope_of<Real> component(index, index, index, Real log_p) const {
+  DIMIX_HD Real weight(index_t) const { return strength; }
+  DIMIX_HD dimix::slope_of<Real> component(index_t, index_t, index_t, Real log_p) const {
     using std::exp;
     if (log_p == -dimix::infinity<Real>()) return {Real(0), Real(0)};
     const Real p = exp(log_p);
     return {-p * log_p, -p * (log_p + Real(1))};
   }
-  DIMIX_HD dimix::slope_of<Real> marginal(index, index, index, Real log_p) const {
+  DIMIX_HD dimix::slope_of<Real> marginal(index_t, index_t, index_t, Real log_p) const {
     using std::exp;
     const Real square = exp(2 * log_p);
     return {square, 2 * square};
   }
-  void check(index, index, index, index) const {}
+  void check(index_t, index_t, index_t, index_t) const {}
 };
 
 /// The gradient with respect to raw outputs and log-weights is the central difference of the loss; the modes of writing agree; chunks
@@ -150,7 +150,7 @@ void check_objective(site<double, Head>& at, bool weighted, const MakeTerms& ter
         terms());
   };
   const auto raw = at.given();
-  const index outputs = raw.extent(3);
+  const index_t outputs = raw.extent(3);
   array<double, 4> gradient(at.B, at.M, at.D, outputs);  // (B, M, D, outputs)
   gradient.fill(99);                                     // every output must be written
   auto loss = make();
@@ -172,16 +172,16 @@ void check_objective(site<double, Head>& at, bool weighted, const MakeTerms& ter
     x = kept;
     return (above - below) / (2 * h);
   };
-  for (index i = 0; i < at.raw.size(); ++i)
+  for (index_t i = 0; i < at.raw.size(); ++i)
     derivative.see(std::abs(difference(at.raw.data()[i]) - gradient.data()[i]), "flat index", i, "of (B, M, D, outputs)");
   derivative.check("gradient = central difference", tolerance);
   if (weighted)
-    for (index i = 0; i < at.log_weights.size(); ++i)
+    for (index_t i = 0; i < at.log_weights.size(); ++i)
       weight_derivative.see(std::abs(difference(at.log_weights.data()[i]) - weight_gradient.data()[i]), "flat index", i, "of (B, M)");
   weight_derivative.check("log-weight gradient = central difference", tolerance);
-  for (index row = 0; row < at.B * at.M * at.D; ++row) {
+  for (index_t row = 0; row < at.B * at.M * at.D; ++row) {
     double sum = 0;
-    for (index o = 0; o < outputs; ++o) sum += gradient.data()[row * outputs + o];
+    for (index_t o = 0; o < outputs; ++o) sum += gradient.data()[row * outputs + o];
     sums.see(std::abs(sum), "row", row);
   }
   sums.check("gradient rows sum to zero: a constant added to the outputs changes nothing", 1e-14);
@@ -191,12 +191,12 @@ void check_objective(site<double, Head>& at, bool weighted, const MakeTerms& ter
   auto same = make();
   dimix::value_and_gradient(same, raw, twice.whole(), one, gradient_mode::overwrite, 0.25);
   worst scaled;
-  for (index i = 0; i < twice.size(); ++i) scaled.see(std::abs(twice.data()[i] - 0.25 * static_cast<double>(at.B) * gradient.data()[i]), i);
+  for (index_t i = 0; i < twice.size(); ++i) scaled.see(std::abs(twice.data()[i] - 0.25 * static_cast<double>(at.B) * gradient.data()[i]), i);
   scaled.check("scale multiplies", 1e-14);
   twice = gradient;
   same.gradient(raw, 0, twice.whole(), one, gradient_mode::accumulate);
   worst accumulated;
-  for (index i = 0; i < twice.size(); ++i) accumulated.see(std::abs(twice.data()[i] - 2 * gradient.data()[i]), i);
+  for (index_t i = 0; i < twice.size(); ++i) accumulated.see(std::abs(twice.data()[i] - 2 * gradient.data()[i]), i);
   accumulated.check("accumulate adds", 1e-15);
   auto overwriting = make();
   const view<const double, 4> on_itself = in_place;
@@ -204,16 +204,16 @@ void check_objective(site<double, Head>& at, bool weighted, const MakeTerms& ter
   CHECK(in_place == gradient);
 
   // chunks in any split, and an object used again
-  for (const std::vector<index>& split : std::vector<std::vector<index>>{{1, at.M - 1}, std::vector<index>(static_cast<std::size_t>(at.M), 1)}) {
+  for (const std::vector<index_t>& split : std::vector<std::vector<index_t>>{{1, at.M - 1}, std::vector<index_t>(static_cast<std::size_t>(at.M), 1)}) {
     auto streamed = make();
     for (int round = 0; round < 2; ++round) {
       std::vector<array<double, 4>> chunks;
-      for (index first = 0, i = 0; i < static_cast<index>(split.size()); first += split[static_cast<std::size_t>(i++)]) {
+      for (index_t first = 0, i = 0; i < static_cast<index_t>(split.size()); first += split[static_cast<std::size_t>(i++)]) {
         chunks.emplace_back(at.B, split[static_cast<std::size_t>(i)], at.D, outputs);  // (B, Mc, D, outputs)
-        for (index b = 0; b < at.B; ++b)
+        for (index_t b = 0; b < at.B; ++b)
           std::copy_n(at.raw.whole()[b].row(first, 0).data(), chunks.back().size() / at.B, chunks.back().whole()[b].data());
       }
-      index first = 0;
+      index_t first = 0;
       for (const auto& chunk : chunks) {
         streamed.observe(chunk.whole(), first, one);
         first += chunk.extent(1);
@@ -225,7 +225,7 @@ void check_objective(site<double, Head>& at, bool weighted, const MakeTerms& ter
       for (auto& chunk : chunks) {
         const view<const double, 4> part = chunk;
         streamed.gradient(part, first, chunk.whole(), one);  // in place
-        for (index b = 0; b < at.B; ++b)
+        for (index_t b = 0; b < at.B; ++b)
           equal = equal && std::equal(chunk.whole()[b].begin(), chunk.whole()[b].end(), gradient.whole()[b].row(first, 0).data());
         first += chunk.extent(1);
       }
@@ -281,11 +281,11 @@ void check_values(const site<Real, Head>& at, const dimix::cpu& one, double tole
     const Real total = value(loss, at.given(), one);
     worst values;
     double sum = 0;
-    for (index b = 0; b < at.B; ++b) {
+    for (index_t b = 0; b < at.B; ++b) {
       const double expected[] = {formula.distillation(b), formula.marginals(b), formula.negative_log_likelihood(b), formula.correlation(b),
                                  formula.correlation(b) + formula.marginals(b)};
       const double weight[] = {static_cast<double>(at.weights(b)), 2, 1, 0.5 * static_cast<double>(at.weights(b)), 1};
-      for (index j = 0; j < 5; ++j) {
+      for (index_t j = 0; j < 5; ++j) {
         values.see(std::abs(static_cast<double>(loss.value(j)(b)) - expected[j]) / (1 + std::abs(expected[j])), "term", j, "item", b);
         sum += weight[j] * expected[j] / static_cast<double>(at.B);
       }
@@ -304,18 +304,18 @@ void check_marginalisation(const site<Real, Head>& at, const dimix::cpu& one, do
     // the sequences that each item can be (a target of probability zero is an error), filled up with its first
     std::vector<std::vector<std::vector<token>>> all(static_cast<std::size_t>(at.B));
     for_each_sequence(at.D, at.S, [&](const std::vector<token>& x) {
-      for (index b = 0; b < at.B; ++b) {
+      for (index_t b = 0; b < at.B; ++b) {
         bool possible = true;
-        for (index d = 0; d < at.D; ++d) possible = possible && at.teacher(b, d, x[static_cast<std::size_t>(d)]) > 0;
+        for (index_t d = 0; d < at.D; ++d) possible = possible && at.teacher(b, d, x[static_cast<std::size_t>(d)]) > 0;
         if (possible) all[static_cast<std::size_t>(b)].push_back(x);
       }
     });
-    const auto own = [&](index b) { return static_cast<index>(all[static_cast<std::size_t>(b)].size()); };
-    index K = 0;
-    for (index b = 0; b < at.B; ++b) K = std::max(K, own(b));
+    const auto own = [&](index_t b) { return static_cast<index_t>(all[static_cast<std::size_t>(b)].size()); };
+    index_t K = 0;
+    for (index_t b = 0; b < at.B; ++b) K = std::max(K, own(b));
     array<token, 3> sequences(at.B, K, at.D);  // (B, K, D)
-    for (index b = 0; b < at.B; ++b)
-      for (index k = 0; k < K; ++k) {
+    for (index_t b = 0; b < at.B; ++b)
+      for (index_t k = 0; k < K; ++k) {
         const auto& x = all[static_cast<std::size_t>(b)][static_cast<std::size_t>(k < own(b) ? k : 0)];
         std::copy(x.begin(), x.end(), sequences.whole().row(b, k).data());
       }
@@ -323,25 +323,25 @@ void check_marginalisation(const site<Real, Head>& at, const dimix::cpu& one, do
     const auto rows = dimix::marginals<Real>(at.head, at.tokens, at.given(), at.S, one, weights);                               // (B, D, S)
     const auto gamma = dimix::responsibilities<Real>(at.head, at.tokens, at.given(), sequences.whole(), at.S, one, weights);   // (B, M, K)
     worst joints, by_summing, mass, shares;
-    for (index b = 0; b < at.B; ++b) {
+    for (index_t b = 0; b < at.B; ++b) {
       double total = 0;
       array<double, 2> summed(at.D, at.S);  // (D, S)
-      for (index k = 0; k < own(b); ++k) {
-        const auto x = [&](index d) { return sequences(b, k, d); };
+      for (index_t k = 0; k < own(b); ++k) {
+        const auto x = [&](index_t d) { return sequences(b, k, d); };
         const double p = std::exp(static_cast<double>(log_joint(b, k)));
         joints.see(std::abs(p - formula.joint(b, x)), "item", b, "sequence", k);
         total += p;
-        for (index d = 0; d < at.D; ++d) summed(d, x(d)) += p;
+        for (index_t d = 0; d < at.D; ++d) summed(d, x(d)) += p;
         double sum = 0;
-        for (index m = 0; m < at.M; ++m) {
+        for (index_t m = 0; m < at.M; ++m) {
           sum += static_cast<double>(gamma(b, m, k));
           shares.see(std::abs(static_cast<double>(gamma(b, m, k)) - formula.pi(b, m) * formula.component(b, m, x) / formula.joint(b, x)), "item", b, "component", m);
         }
         shares.see(std::abs(sum - 1), "sum of item", b, "target", k);
       }
       mass.see(std::abs(total - 1), "item", b);
-      for (index d = 0; d < at.D; ++d)
-        for (index s = 0; s < at.S; ++s) by_summing.see(std::abs(static_cast<double>(rows(b, d, s)) - summed(d, s)), "item", b, "d =", d, "s =", s);
+      for (index_t d = 0; d < at.D; ++d)
+        for (index_t s = 0; s < at.S; ++s) by_summing.see(std::abs(static_cast<double>(rows(b, d, s)) - summed(d, s)), "item", b, "d =", d, "s =", s);
     }
     joints.check("joint likelihood = sum of products", tolerance);
     mass.check("the joint law sums to 1", 16 * tolerance);

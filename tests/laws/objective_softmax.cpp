@@ -5,7 +5,7 @@ using namespace dimix;
 
 namespace {
 
-array<token, 2> tokens_of(index B, index D) { return array<token, 2>(B, D); }  // (B, D), all zero
+array<token, 2> tokens_of(index_t B, index_t D) { return array<token, 2>(B, D); }  // (B, D), all zero
 
 }  // namespace
 
@@ -26,7 +26,7 @@ TEST_CASE("laws: values and marginalisation over softmax, by enumeration") {
 }
 
 TEST_CASE("laws: gradients in float are those in double within 2e-6") {
-  const index B = 2, M = 5, D = 6, S = 17, K = 4;
+  const index_t B = 2, M = 5, D = 6, S = 17, K = 4;
   const laws::site<double, softmax> fine(softmax{}, tokens_of(B, D), M, S, K);
   const laws::site<float, softmax> rough(softmax{}, tokens_of(B, D), M, S, K);
   const cpu one(1);
@@ -41,7 +41,7 @@ TEST_CASE("laws: gradients in float are those in double within 2e-6") {
   const auto exact = gradient_of(fine, double{});
   const auto rounded = gradient_of(rough, float{});
   laws::worst difference;
-  for (index i = 0; i < exact.size(); ++i) difference.see(std::abs(exact.data()[i] - static_cast<double>(rounded.data()[i])), i);
+  for (index_t i = 0; i < exact.size(); ++i) difference.see(std::abs(exact.data()[i] - static_cast<double>(rounded.data()[i])), i);
   difference.check("float gradient = double gradient", 2e-6);
   CHECK(difference.error > 0);
 }
@@ -59,9 +59,9 @@ TEST_CASE("laws: one component is a factorized model") {
   CHECK(bound_value == doctest::Approx(marginal_value).epsilon(1e-14));
   CHECK(std::abs(correlated_value) < 1e-14);
   laws::worst same, zero, cross_entropy;
-  for (index b = 0; b < 3; ++b)
-    for (index d = 0; d < 4; ++d)
-      for (index s = 0; s < 5; ++s) {
+  for (index_t b = 0; b < 3; ++b)
+    for (index_t d = 0; d < 4; ++d)
+      for (index_t s = 0; s < 5; ++s) {
         same.see(std::abs(bound_gradient(b, 0, d, s) - marginal_gradient(b, 0, d, s)), b, d, s);
         zero.see(std::abs(correlation_gradient(b, 0, d, s)), b, d, s);
         cross_entropy.see(std::abs(bound_gradient(b, 0, d, s) - (std::exp(at.log_row(b, 0, d, s)) - at.teacher(b, d, s)) / 3), b, d, s);
@@ -73,8 +73,8 @@ TEST_CASE("laws: one component is a factorized model") {
 
 TEST_CASE("laws: equal components are one component") {
   laws::site<double, softmax> at(softmax{}, tokens_of(2, 3), 4, 4, 2);
-  for (index b = 0; b < 2; ++b)
-    for (index m = 1; m < 4; ++m) std::copy_n(at.raw.whole().row(b, 0, 0).data(), 3 * 4, at.raw.whole().row(b, m, 0).data());
+  for (index_t b = 0; b < 2; ++b)
+    for (index_t m = 1; m < 4; ++m) std::copy_n(at.raw.whole().row(b, 0, 0).data(), 3 * 4, at.raw.whole().row(b, m, 0).data());
   const cpu one(1);
   array<double, 4> gradient(2, 4, 3, 4);  // (B, M, D, S)
   auto loss = make_objective<double>(at.head, at.tokens, 4, 4, {.log_weights = at.log_weights}, correlation<double>{at.targets});

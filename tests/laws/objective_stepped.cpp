@@ -8,7 +8,7 @@ using namespace dimix;
 namespace {
 
 template <class Head, class Process>
-void check_at_s(const Head& head, const Process& process, const array<token, 2>& x_t, index S) {
+void check_at_s(const Head& head, const Process& process, const array<token, 2>& x_t, index_t S) {
   using kernel = typename Process::template kernel<double>;
   const std::vector<kernel> kernels{process.between(0.3, 0.6), process.between(0.0, 1.0)};
   const stepped<Head, typename Process::space_type, kernel> to_s{head, {kernels.data(), 2}};

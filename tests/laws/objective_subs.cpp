@@ -42,6 +42,6 @@ TEST_CASE("laws: what stands at revealed positions does not matter, not even inf
   at.raw(0, 2, 1, 0) = std::nan("");
   CHECK(run(again) == before);
   CHECK(again == gradient);
-  for (index m = 0; m < 3; ++m)
-    for (index s = 0; s < 4; ++s) CHECK(gradient(0, m, 1, s) == 0);
+  for (index_t m = 0; m < 3; ++m)
+    for (index_t s = 0; s < 4; ++s) CHECK(gradient(0, m, 1, s) == 0);
 }

@@ -18,14 +18,14 @@ TEST_CASE("laws: S at run time is S at compile time") {
   CHECK(fixed.states(0) == chosen.states(0));
   CHECK(fixed.mask() == chosen.mask());
   CHECK(fixed.mask() == 4);
-  for (index i = 0; i < 100; ++i) {
+  for (index_t i = 0; i < 100; ++i) {
     const std::uint64_t bits = rng{1}(purpose::user, 0, 0, 0, i).first();
     CHECK(uniform<5>{}.draw_prior(0, bits) == uniform<>{5}.draw_prior(0, bits));
   }
 }
 
 TEST_CASE("laws: a uniform draw is floor(S bits / 2^64), to the last bit of a cell") {
-  for (index S : {2, 3, 17, 256, 50257}) {
+  for (index_t S : {2, 3, 17, 256, 50257}) {
     const uniform<> space{S};
     for (token s = 1; s < S; s += static_cast<token>(S / 2 + 1)) {
       // the first word of cell s is ceil(s 2^64 / S), with 2^64 = whole S + rest

@@ -8,10 +8,10 @@
 namespace laws {
 
 template <class Space>
-void check_state_space(const Space& space, index D) {
+void check_state_space(const Space& space, index_t D) {
   worst total, negative;
-  for (index d = 0; d < D; ++d) {
-    const index S = space.states(d);
+  for (index_t d = 0; d < D; ++d) {
+    const index_t S = space.states(d);
     CHECK((S >= 2 && S <= space.max_states()));
     double sum = 0;
     std::vector<double> prior, counts(static_cast<std::size_t>(S));
@@ -21,7 +21,7 @@ void check_state_space(const Space& space, index D) {
       negative.see(-prior.back(), "d =", d, "s =", s);
     }
     total.see(std::abs(sum - 1), "d =", d);
-    for (index i = 0; i < draws(20000); ++i)
+    for (index_t i = 0; i < draws(20000); ++i)
       ++counts.at(static_cast<std::size_t>(dimix::draw_prior(space, d, dimix::rng{7}(dimix::purpose::initial, 0, 0, d, i).first())));
     check_frequencies("draw_prior follows prior", counts, prior);
     for (std::uint64_t end : {std::uint64_t{0}, ~std::uint64_t{0}}) {
@@ -32,7 +32,7 @@ void check_state_space(const Space& space, index D) {
   total.check("the prior sums to 1", 1e-14);
   negative.check("the prior is not negative", 0);
   if constexpr (dimix::masked_space<Space>)
-    for (index d = 0; d < D; ++d) CHECK(space.prior(d, space.mask()) == 1);
+    for (index_t d = 0; d < D; ++d) CHECK(space.prior(d, space.mask()) == 1);
 }
 
 }  // namespace laws

@@ -18,23 +18,23 @@
 namespace laws {
 
 using dimix::array;
-using dimix::index;
+using dimix::index_t;
 using dimix::token;
 using dimix::view;
 
 /// A uniform number in (0, 1), a function of its place.
-inline double uniform_number(std::uint64_t seed, index i) {
+inline double uniform_number(std::uint64_t seed, index_t i) {
   return dimix::unit(dimix::rng{seed}(dimix::purpose::user, 0, 0, 0, i).first());
 }
 
 /// Fills with numbers in (-spread, spread).
 template <class T, int Rank>
 void fill_noise(array<T, Rank>& values, std::uint64_t seed, double spread) {
-  for (index i = 0; i < values.size(); ++i) values.data()[i] = static_cast<T>(spread * (2 * uniform_number(seed, i) - 1));
+  for (index_t i = 0; i < values.size(); ++i) values.data()[i] = static_cast<T>(spread * (2 * uniform_number(seed, i) - 1));
 }
 
 /// Statistics of many draws run 20 times as long with DIMIX_LONG=1.
-inline index draws(index quick) { return std::getenv("DIMIX_LONG") ? 20 * quick : quick; }
+inline index_t draws(index_t quick) { return std::getenv("DIMIX_LONG") ? 20 * quick : quick; }
 
 /// The chi-square statistic of counts as a standard normal number (Wilson and Hilferty 1931); cells that expect fewer than 8 draws
 /// are merged. +infinity when something impossible was drawn.
@@ -70,7 +70,7 @@ inline void check_frequencies(const std::string& what, const std::vector<double>
 
 /// f(x) for every sequence of D tokens in [0, S).
 template <class F>
-void for_each_sequence(index D, index S, const F& f) {
+void for_each_sequence(index_t D, index_t S, const F& f) {
   std::vector<token> x(static_cast<std::size_t>(D), 0);
   for (;;) {
     f(x);
@@ -102,9 +102,9 @@ struct worst {
 
 /// A user's space: 5 states at even positions and 3 at odd ones, noise that prefers some, and a state that noise never makes.
 struct skewed {
-  DIMIX_HD index states(index d) const { return d % 2 == 0 ? 5 : 3; }
-  DIMIX_HD index max_states() const { return 5; }
-  DIMIX_HD double prior(index d, token s) const {
+  DIMIX_HD index_t states(index_t d) const { return d % 2 == 0 ? 5 : 3; }
+  DIMIX_HD index_t max_states() const { return 5; }
+  DIMIX_HD double prior(index_t d, token s) const {
     if (s < 0 || s >= states(d)) return 0;
     if (d % 2 == 0) return s == 0 ? 0.5 : s == 1 ? 0.25 : s == 2 ? 0.0 : 0.125;
     return s == 0 ? 0.7 : s == 1 ? 0.2 : 0.1;

@@ -1,0 +1,161 @@
+// The laws of sampler.hpp, for any process and method, with denoisers that are functions of what they are asked.
+#pragma once
+
+#include <dimix/denoiser/hybrid.hpp>
+#include <dimix/denoiser/tabular.hpp>
+#include <dimix/sampler.hpp>
+
+#include "laws/support.hpp"
+
+namespace laws {
+
+/// A factorized denoiser whose rows depend on the whole of x_t and on t; states that a position does not have are impossible.
+template <class Space>
+struct some_net {
+  Space space;
+  double spread = 2;
+
+  index_t outputs() const { return space.max_states(); }
+  template <class Real>
+  void operator()(const dimix::request<Real>& asked, view<Real, 4> raw) const {
+    for (index_t b = 0; b < asked.batch(); ++b) {
+      double seen = static_cast<double>(asked.times(b));
+      for (index_t d = 0; d < asked.dims(); ++d) seen += static_cast<double>(asked.tokens(b, d)) * std::sqrt(static_cast<double>(d + 2));
+      for (index_t m = 0; m < raw.extent(1); ++m)
+        for (index_t d = 0; d < asked.dims(); ++d)
+          for (index_t s = 0; s < raw.extent(3); ++s)
+            raw(b, m, d, s) = s < space.states(d) ? static_cast<Real>(spread * std::sin(seen + 1.7 * static_cast<double>(d) + 2.3 * static_cast<double>(s)))
+                                                  : -dimix::infinity<Real>();
+    }
+  }
+};
+
+/// A mixture denoiser that is nearly certain of the state of its λ at every position.
+struct follow_latent {
+  index_t S, count;
+
+  index_t outputs() const { return S; }
+  dimix::categorical_latent latent() const { return {count}; }
+  template <class Real>
+  void operator()(const dimix::request<Real>& asked, view<Real, 4> raw) const {
+    for (index_t b = 0; b < asked.batch(); ++b)
+      for (index_t m = 0; m < raw.extent(1); ++m)
+        for (index_t d = 0; d < asked.dims(); ++d)
+          for (index_t s = 0; s < S; ++s) raw(b, m, d, s) = s == static_cast<index_t>(asked.latents(b, m, 0)) ? Real(0) : Real(-80);
+  }
+};
+
+inline array<std::uint64_t, 1> ids(index_t count) {
+  array<std::uint64_t, 1> result(count);  // (count)
+  for (index_t i = 0; i < count; ++i) result(i) = static_cast<std::uint64_t>(i);
+  return result;
+}
+
+/// Some x_t at each of B items: position d of item b walks through the states that position has.
+template <class Space>
+array<token, 2> walk(const Space& space, index_t B, index_t D) {
+  array<token, 2> x(B, D);  // (B, D)
+  for (index_t b = 0; b < B; ++b)
+    for (index_t d = 0; d < D; ++d) x(b, d) = static_cast<token>((b + 2 * d) % space.states(d));
+  return x;
+}
+
+template <class Real>
+array<Real, 3> no_latents(index_t B) {
+  return array<Real, 3>(B, 1, 0);  // (B, 1, 0)
+}
+
+/// rows() of two methods: each sums to 1, and they are the same.
+template <class Real, class Process>
+void check_rows(const Process& process, double s, double t, double tolerance) {
+  const index_t S = process.max_states(), B = S, D = 3;
+  const some_net<typename Process::space_type> net{process.space()};
+  dimix::sampler<Real, Process, decltype(net)> ancestral(process, net, {}, {}, dimix::cpu{1});
+  dimix::sampler<Real, Process, decltype(net), dimix::analytic> analytic(process, net, {}, {}, dimix::cpu{1});
+  array<double, 1> from(B), to(B);  // (B)
+  from.fill(t), to.fill(s);
+  const auto x_t = walk(process.space(), B, D);
+  const auto a = ancestral.rows(x_t, to, from, no_latents<Real>(B)), b = analytic.rows(x_t, to, from, no_latents<Real>(B));  // (B, D, S)
+  worst sums, methods;
+  for (index_t i = 0; i < B; ++i)
+    for (index_t d = 0; d < D; ++d) {
+      double total = 0;
+      for (index_t state = 0; state < S; ++state) {
+        total += static_cast<double>(a(i, d, state));
+        methods.see(std::abs(static_cast<double>(a(i, d, state) - b(i, d, state))), "x_t =", x_t(i, d), "d =", d, "x_s =", state);
+      }
+      sums.see(std::abs(total - 1), "x_t =", x_t(i, d), "d =", d);
+    }
+  sums.check("rows sum to 1", tolerance);
+  methods.check("ancestral rows = analytic rows", 32 * tolerance);
+}
+
+/// step() of many items with the same x_t draws from rows(), positions independently.
+template <class Real, class Method, class Process>
+void check_step_draws(const Process& process, double s, double t) {
+  const index_t S = process.max_states(), D = 2, B = draws(20000);
+  const some_net<typename Process::space_type> net{process.space(), 1.0};
+  dimix::sampler<Real, Process, decltype(net), Method> steps(process, net, {}, {}, dimix::cpu{1});
+  array<double, 1> from(B), to(B), one_from(1), one_to(1);  // (B)
+  from.fill(t), to.fill(s), one_from.fill(t), one_to.fill(s);
+  for (index_t start = 0; start < S; ++start) {
+    array<token, 2> x(1, D), many(B, D);  // (B, D)
+    for (index_t d = 0; d < D; ++d) x(0, d) = static_cast<token>((S - 1 - start + d * start) % process.space().states(d));
+    for (index_t b = 0; b < B; ++b) std::copy(x.begin(), x.end(), many.whole().row(b).data());
+    const auto rows = steps.rows(x, one_to, one_from, no_latents<Real>(1));  // (1, D, S)
+    dimix::sampler_state state{42, start};
+    steps.step(state, many.whole(), to, from, ids(B));
+    CHECK(state.step == start + 1);
+    std::vector<double> counts(static_cast<std::size_t>(S * S)), law(counts.size());
+    for (index_t b = 0; b < B; ++b) ++counts[static_cast<std::size_t>(many(b, 0) * S + many(b, 1))];
+    for (index_t i = 0; i < S; ++i)
+      for (index_t j = 0; j < S; ++j) {
+        const double p = static_cast<double>(rows(0, 0, i)) * static_cast<double>(rows(0, 1, j));
+        law[static_cast<std::size_t>(i * S + j)] = p < 1e-6 ? 0 : p;  // the analytic row leaves its rounding where nothing can be
+      }
+    check_frequencies("step from x_t = (" + std::to_string(x(0, 0)) + ", " + std::to_string(x(0, 1)) + ")", counts, law);
+  }
+}
+
+/// The law of x_0 after a path, exactly: rows() of every state with a positive probability, pushed along the grid: S^D numbers.
+template <class Process, class Net>
+std::vector<double> exact_law(const Process& process, const Net& net, const dimix::time_grid& grid, index_t D) {
+  const index_t S = process.max_states();
+  std::vector<std::vector<token>> states;
+  for_each_sequence(D, S, [&](const auto& x) { states.push_back(x); });
+  const auto B = static_cast<index_t>(states.size());
+  array<token, 2> x_t(B, D);  // (S^D, D)
+  std::vector<double> law(states.size());
+  for (index_t b = 0; b < B; ++b) {
+    const auto& x = states[static_cast<std::size_t>(b)];
+    std::copy(x.begin(), x.end(), x_t.whole().row(b).data());
+    double p = 1;
+    for (index_t d = 0; d < D; ++d) p *= process.space().prior(d, x[static_cast<std::size_t>(d)]);
+    law[static_cast<std::size_t>(b)] = p;
+  }
+  dimix::sampler<double, Process, Net> steps(process, net, {}, {}, dimix::cpu{1});
+  for (std::size_t n = 0; n + 1 < grid.size(); ++n) {
+    array<double, 1> s(B), t(B);  // (B)
+    s.fill(grid[n + 1]), t.fill(grid[n]);
+    const auto rows = steps.rows(x_t, s, t, no_latents<double>(B), static_cast<index_t>(n));  // (S^D, D, S)
+    std::vector<double> next(law.size());
+    for (std::size_t from = 0; from < law.size(); ++from) {
+      if (law[from] == 0) continue;
+      for (std::size_t to = 0; to < law.size(); ++to) {
+        double p = law[from];
+        for (index_t d = 0; d < D; ++d) p *= rows(static_cast<index_t>(from), d, states[to][static_cast<std::size_t>(d)]);
+        next[to] += p;
+      }
+    }
+    law = next;
+  }
+  return law;
+}
+
+inline double total_variation(const std::vector<double>& p, const std::vector<double>& q) {
+  double total = 0;
+  for (std::size_t i = 0; i < p.size(); ++i) total += std::abs(p[i] - q[i]) / 2;
+  return total;
+}
+
+}  // namespace laws
