@@ -10,20 +10,20 @@ using process = dimix::forward_process<space, dimix::log_linear>;
 // p(x_0 | x_t) = E_λ prod_d p_d(x_0^d | x_t; λ): component 0 says 0 everywhere, component 1 says 1 everywhere.
 struct all_equal {
   dimix::categorical_latent latent() const { return {2}; }
-  dimix::index outputs() const { return 3; }
+  dimix::index_t outputs() const { return 3; }
   void operator()(const dimix::request<float>& asked, dimix::view<float, 4> raw) const {  // raw (B, M, D, S)
-    for (dimix::index b = 0; b < asked.batch(); ++b)
-      for (dimix::index m = 0; m < asked.components(); ++m)
-        for (dimix::index d = 0; d < asked.dims(); ++d)
-          for (dimix::index s = 0; s < 3; ++s) raw(b, m, d, s) = asked.latents(b, m, 0) == static_cast<float>(s) ? 20.0f : 0.0f;
+    for (dimix::index_t b = 0; b < asked.batch(); ++b)
+      for (dimix::index_t m = 0; m < asked.components(); ++m)
+        for (dimix::index_t d = 0; d < asked.dims(); ++d)
+          for (dimix::index_t s = 0; s < 3; ++s) raw(b, m, d, s) = asked.latents(b, m, 0) == static_cast<float>(s) ? 20.0f : 0.0f;
   }
 };
 
 int main() {
   const auto x = dimix::sample(process{}, all_equal{}, {.batch = 8, .dims = 16, .steps = 1, .seed = 1});  // (8, 16)
   bool equal = true;
-  for (dimix::index b = 0; b < 8; ++b) {
-    for (dimix::index d = 0; d < 16; ++d) {
+  for (dimix::index_t b = 0; b < 8; ++b) {
+    for (dimix::index_t d = 0; d < 16; ++d) {
       std::printf("%d", x(b, d));
       equal = equal && x(b, d) == x(b, 0);
     }

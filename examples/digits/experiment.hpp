@@ -20,7 +20,7 @@ namespace digits {
 /// A line of the table.
 struct measured {
   std::string sampler;
-  index calls = 0;
+  index_t calls = 0;
   quality seen{};
   double seconds = 0;  // per 1000 images
 };
@@ -30,7 +30,7 @@ struct outcome {
   std::map<std::string, array<token, 2>> pictures;  // the first images of some rows, by "sampler calls"
 };
 
-inline constexpr index pictured = 64;
+inline constexpr index_t pictured = 64;
 
 template <class Process, class Latent>
 class experiment {
@@ -38,7 +38,7 @@ class experiment {
   using teacher_net = dimix::nn::mlp_denoiser<float>;
   using student_net = dimix::nn::mlp_denoiser<float, Latent>;
 
-  experiment(const settings& chosen, const Process& process, Latent latent, const image_split& images, const quality_meter& meter, index seed,
+  experiment(const settings& chosen, const Process& process, Latent latent, const image_split& images, const quality_meter& meter, index_t seed,
              dimix::cpu run_on)
       : chosen_(chosen), process_(process), latent_(latent), images_(images), meter_(meter), seed_(seed), run_on_(run_on) {}
 
@@ -56,12 +56,12 @@ class experiment {
 
     outcome seen;
     using dimix::latent_scope;
-    for (index calls : chosen_.steps) measure(seen, "teacher", *taught, calls);
-    for (index calls : chosen_.steps) measure(seen, "student", *student, calls);
-    for (index calls : chosen_.steps) measure(seen, "student, fresh λ", *student, calls, latent_scope::per_step);
-    for (index calls : chosen_.steps)
+    for (index_t calls : chosen_.steps) measure(seen, "teacher", *taught, calls);
+    for (index_t calls : chosen_.steps) measure(seen, "student", *student, calls);
+    for (index_t calls : chosen_.steps) measure(seen, "student, fresh λ", *student, calls, latent_scope::per_step);
+    for (index_t calls : chosen_.steps)
       if (calls > 1) measure(seen, "hybrid", dimix::hybrid(*student, *taught, calls / 2), calls);
-    for (index calls : chosen_.steps) measure(seen, "factorized", *control, calls);
+    for (index_t calls : chosen_.steps) measure(seen, "factorized", *control, calls);
     return seen;
   }
 
@@ -106,35 +106,35 @@ class experiment {
 
   auto pretraining(teacher_net& teacher) {
     auto step = std::make_shared<dimix::pretrainer<float, Process, teacher_net>>(process_, teacher, dimix::pretrainer_options{.seed = seed64()}, run_on_);
-    return [this, step](index n) {
-      constexpr index batch = 128;
+    return [this, step](index_t n) {
+      constexpr index_t batch = 128;
       return step->step(draw_batch(n, batch), static_cast<std::uint64_t>(n * batch));
     };
   }
 
   /// The four terms of Di4C for a student of any kind; the network at u is the moving average.
   template <class Net>
-  auto distilling(const teacher_net& teacher, Net& student, const Net& average, index components) {
+  auto distilling(const teacher_net& teacher, Net& student, const Net& average, index_t components) {
     using distiller = dimix::distiller<float, Process, teacher_net, Net, dimix::ema<Net>>;
     auto step = std::make_shared<distiller>(process_, teacher, student, dimix::ema<Net>{average},
                                             dimix::distiller_options{.components = components, .targets = chosen_.components, .seed = seed64() + 1}, run_on_);
-    return [this, step](index n) { return step->step(draw_batch(n, chosen_.batch), static_cast<std::uint64_t>(n * chosen_.batch)).total; };
+    return [this, step](index_t n) { return step->step(draw_batch(n, chosen_.batch), static_cast<std::uint64_t>(n * chosen_.batch)).total; };
   }
 
   /// Training images with replacement; batch n of a seed is the same whatever came before.
-  token_batch draw_batch(index n, index size) const {
+  token_batch draw_batch(index_t n, index_t size) const {
     const auto& data = images_.train.tokens;
     token_batch batch(size, data.extent(1));  // (size, D)
-    for (index b = 0; b < size; ++b) {
+    for (index_t b = 0; b < size; ++b) {
       const auto bits = dimix::rng{seed64()}(dimix::purpose::data, static_cast<std::uint64_t>(n * size + b), 1, 0, 0).first();
-      const index image = static_cast<index>(bits % static_cast<std::uint64_t>(data.extent(0)));
+      const index_t image = static_cast<index_t>(bits % static_cast<std::uint64_t>(data.extent(0)));
       std::copy_n(data.whole().row(image).data(), data.extent(1), batch.whole().row(b).data());
     }
     return batch;
   }
 
   template <class Net>
-  void measure(outcome& seen, const std::string& name, const Net& net, index calls, dimix::latent_scope scope = dimix::latent_scope::per_path) const {
+  void measure(outcome& seen, const std::string& name, const Net& net, index_t calls, dimix::latent_scope scope = dimix::latent_scope::per_path) const {
     const auto start = std::chrono::steady_clock::now();
     const array<token, 2> images = dimix::sample(
         process_, net, {.batch = chosen_.samples, .dims = images_.train.dims(), .steps = calls, .seed = seed64() + 2, .scope = scope}, run_on_);
@@ -154,7 +154,7 @@ class experiment {
   Latent latent_;
   const image_split& images_;
   const quality_meter& meter_;
-  index seed_;
+  index_t seed_;
   dimix::cpu run_on_;
 };
 

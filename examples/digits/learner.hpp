@@ -15,18 +15,18 @@
 
 namespace digits {
 
-using dimix::index;
+using dimix::index_t;
 
 struct learner_options {
   std::string name{};                      // of the bar and of messages
   std::string file{};                      // the checkpoint; "": none
   dimix::checkpoint_metadata words{};      // what the run was asked for; a checkpoint of another run is refused
-  index steps = 1000;
+  index_t steps = 1000;
   double peak = 1e-3;                      // learning rate
-  index warmup = 100;
+  index_t warmup = 100;
   dimix::nn::adamw_options optimiser{};
   double average_decay = 0.998;
-  index save_every = 250;                  // steps
+  index_t save_every = 250;                  // steps
   bool only_load = false;                  // the checkpoint must hold a finished training
 };
 
@@ -44,7 +44,7 @@ class learner {
   /// place of the last good checkpoint, when the training diverges.
   template <class LossOf>
   void run(const LossOf& loss_of) {
-    index done = resume();
+    index_t done = resume();
     dimix::expects<dimix::file_error>(!how_.only_load || done == how_.steps, "cannot use '", how_.file, "': its training stopped at step ", done,
                                       " of ", how_.steps);
     if (done == how_.steps) return static_cast<void>(std::fprintf(stderr, "%s: taken from %s\n", how_.name.c_str(), how_.file.c_str()));
@@ -70,19 +70,19 @@ class learner {
 
  private:
   /// The number of steps that a checkpoint says are done; 0 without one.
-  index resume() {
+  index_t resume() {
     if (how_.file.empty() || !std::filesystem::exists(how_.file)) return 0;
     std::vector<dimix::checkpoint_block> blocks;
     collect_into(blocks);
     const auto words = dimix::load_checkpoint(how_.file, blocks, how_.words);
     average_.copy_to(average_net_.weights());
-    const index done = number(words, "done");
+    const index_t done = number(words, "done");
     optimiser_.set_steps(static_cast<std::uint64_t>(done));
     net_.set_passes(static_cast<std::uint64_t>(number(words, "passes")));
     return done;
   }
 
-  void save(index done) {
+  void save(index_t done) {
     if (how_.file.empty()) return;
     std::vector<dimix::tensor_source> blocks;
     collect_into(blocks);
@@ -99,7 +99,7 @@ class learner {
     average_.for_each_block(dimix::collect(blocks));
   }
 
-  index number(const dimix::checkpoint_metadata& words, const char* key) const {
+  index_t number(const dimix::checkpoint_metadata& words, const char* key) const {
     const auto found = words.find(key);
     try {
       if (found != words.end()) return std::stoll(found->second);

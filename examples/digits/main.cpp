@@ -19,7 +19,7 @@ std::vector<outcome> with_latent(const settings& chosen, const Space& space, con
 
 /// The process and the law of λ are types: every choice is compiled, and the run picks one.
 template <class F>
-std::vector<outcome> with_process(const settings& chosen, index levels, const F& run) {
+std::vector<outcome> with_process(const settings& chosen, index_t levels, const F& run) {
   if (chosen.process == "absorbing") return with_latent(chosen, dimix::absorbing<>{{levels + 1}}, run);
   return with_latent(chosen, dimix::uniform<>{{levels}}, run);
 }
@@ -30,7 +30,7 @@ int main(const settings& chosen) {
   dimix::expects<dimix::file_error>(std::filesystem::is_directory(chosen.out), "--out: '", chosen.out, "' is not a folder");
 
   const image_set images = load_images({.images = chosen.data, .quantise = {.levels = chosen.levels, .pool = chosen.pool}});
-  const index held_out = std::min<index>(500, images.size() / 4);
+  const index_t held_out = std::min<index_t>(500, images.size() / 4);
   const image_split parts = split(images, {.validation = held_out * 2 / 5, .held_out = held_out});
   std::printf("%td images of %td x %td pixels, %td levels: %td to train, %td validation, %td held-out\n", images.size(), images.height, images.width,
               images.levels, parts.train.size(), parts.validation.size(), parts.held_out.size());
@@ -44,8 +44,8 @@ int main(const settings& chosen) {
 
   const auto outcomes = with_process(chosen, images.levels, [&](const auto& process, const auto& latent) {
     std::vector<outcome> all;
-    for (index s = 0; s < chosen.seeds; ++s) {
-      const index seed = chosen.seed + s;
+    for (index_t s = 0; s < chosen.seeds; ++s) {
+      const index_t seed = chosen.seed + s;
       if (chosen.seeds > 1) std::fprintf(stderr, "seed %td\n", seed);
       using run_type = experiment<std::decay_t<decltype(process)>, std::decay_t<decltype(latent)>>;
       all.push_back(run_type(chosen, process, latent, parts, meter, seed, run_on).run());

@@ -79,14 +79,14 @@ struct statistics {
 
 /// Mean |difference| over the pairs of pixels; 0 where there is but one pixel.
 inline double correlation_gap(const Eigen::MatrixXd& a, const Eigen::MatrixXd& b) {
-  const index dims = a.rows();
-  const auto correlation = [](const Eigen::MatrixXd& covariance, index i, index j) {
+  const index_t dims = a.rows();
+  const auto correlation = [](const Eigen::MatrixXd& covariance, index_t i, index_t j) {
     const double scale = covariance(i, i) * covariance(j, j);
     return scale > 0 ? covariance(i, j) / std::sqrt(scale) : 0.0;
   };
   double sum = 0;
-  for (index i = 0; i < dims; ++i)
-    for (index j = 0; j < i; ++j) sum += std::abs(correlation(a, i, j) - correlation(b, i, j));
+  for (index_t i = 0; i < dims; ++i)
+    for (index_t j = 0; j < i; ++j) sum += std::abs(correlation(a, i, j) - correlation(b, i, j));
   return dims < 2 ? 0.0 : sum / (0.5 * static_cast<double>(dims * (dims - 1)));
 }
 
@@ -96,7 +96,7 @@ inline double correlation_gap(const Eigen::MatrixXd& a, const Eigen::MatrixXd& b
 /// samples: 0.2 n MFLOP for the classifier, 2 n |train| D for the neighbours, n D^2 for the correlations.
 class quality_meter {
  public:
-  static constexpr index components = 16;
+  static constexpr index_t components = 16;
 
   /// Without weights the classifier's columns are NaN. Sets of other sizes or levels than train's are refused.
   quality_meter(image_set train, image_set reference, std::optional<feature_weights> classifier, dimix::cpu cpu)
@@ -121,19 +121,19 @@ class quality_meter {
   /// L2 distance of the pixels of every sample to the nearest training image, (n). 0 for a copy, exactly.
   Eigen::VectorXd nearest(view<const token, 2> samples) const {
     check(samples);
-    constexpr index tile = 256;
-    const index n = samples.extent(0), dims = train_.dims();
+    constexpr index_t tile = 256;
+    const index_t n = samples.extent(0), dims = train_.dims();
     Eigen::VectorXd distances(n);
-    cpu_.for_each((n + tile - 1) / tile, [&](int, index t) {
+    cpu_.for_each((n + tile - 1) / tile, [&](int, index_t t) {
       const view<const token, 2> part = samples.slice(t * tile, std::min(tile, n - t * tile));
       matrix scores = levels_of(part) * train_levels_.transpose();  // (tile, |train|)
       scores = (-2.0f * scores).rowwise() + train_squares_.transpose();
-      for (index i = 0; i < part.extent(0); ++i) {
-        index best = 0;
+      for (index_t i = 0; i < part.extent(0); ++i) {
+        index_t best = 0;
         scores.row(i).minCoeff(&best);
-        index square = 0;  // in levels; the product above only chose the neighbour
-        for (index d = 0; d < dims; ++d) {
-          const index gap = part(i, d) - train_.tokens(best, d);
+        index_t square = 0;  // in levels; the product above only chose the neighbour
+        for (index_t d = 0; d < dims; ++d) {
+          const index_t gap = part(i, d) - train_.tokens(best, d);
           square += gap * gap;
         }
         distances(t * tile + i) = std::sqrt(static_cast<double>(square)) / static_cast<double>(train_.levels - 1);
@@ -158,12 +158,12 @@ class quality_meter {
 
   detail::statistics statistics_of(view<const token, 2> images) const {
     check(images);
-    const index n = images.extent(0), dims = images.extent(1);
+    const index_t n = images.extent(0), dims = images.extent(1);
     detail::statistics result;
     result.pixels = moments_of(levels_of(images).cast<double>() / static_cast<double>(train_.levels - 1));
     result.shares.setZero(dims, train_.levels);  // (D, levels)
-    for (index i = 0; i < n; ++i)
-      for (index d = 0; d < dims; ++d) result.shares(d, images(i, d)) += 1.0 / static_cast<double>(n);
+    for (index_t i = 0; i < n; ++i)
+      for (index_t d = 0; d < dims; ++d) result.shares(d, images(i, d)) += 1.0 / static_cast<double>(n);
     if (!classifier_) return result;
 
     const judgement said = classify(*classifier_, images, train_.levels, cpu_);
@@ -190,7 +190,7 @@ class quality_meter {
     row.frechet_pixels = frechet_distance(projected(of_samples.pixels), projected(of_real.pixels));
     Eigen::VectorXd distances = nearest(samples);  // (n)
     row.nearest = distances.mean();
-    double* low = distances.data() + static_cast<index>(0.05 * static_cast<double>(distances.size() - 1));
+    double* low = distances.data() + static_cast<index_t>(0.05 * static_cast<double>(distances.size() - 1));
     std::nth_element(distances.data(), low, distances.data() + distances.size());
     row.nearest_low = *low;
     row.correlation = detail::correlation_gap(of_samples.pixels.covariance, of_real.pixels.covariance);

@@ -61,7 +61,7 @@ class report {
   }
 
   /// The row of a sampler at so many calls, or nothing.
-  std::optional<std::size_t> find(const std::string& sampler, index calls) const {
+  std::optional<std::size_t> find(const std::string& sampler, index_t calls) const {
     const auto& rows = seeds_.front().rows;
     for (std::size_t row = 0; row < rows.size(); ++row)
       if (rows[row].sampler == sampler && rows[row].calls == calls) return row;
@@ -98,7 +98,7 @@ class report {
     if (std::isnan(of(0, what).mean)) return;
     dimix::line_plot plot{.title = title, .x_title = "network calls", .y_title = "distance to real images (lower is better)",
                           .references = {{"real images among themselves", floor_.*what}}, .log_x = true, .log_y = true};
-    for (index calls : std::set<index>(chosen_.steps.begin(), chosen_.steps.end())) plot.x_ticks.push_back(static_cast<double>(calls));
+    for (index_t calls : std::set<index_t>(chosen_.steps.begin(), chosen_.steps.end())) plot.x_ticks.push_back(static_cast<double>(calls));
     for (std::size_t row = 0; row < seeds_.front().rows.size(); ++row) {
       const measured& here = seeds_.front().rows[row];
       if (plot.series.empty() || plot.series.back().name != here.sampler) plot.series.push_back({here.sampler, {}, {}});
@@ -116,10 +116,10 @@ class report {
     const auto add = [&](const std::string& caption, view<const token, 2> images) {
       const auto& train = images_.train;
       const dimix::view<const token, 3> grid(images.data(), std::min(pictured, images.extent(0)), train.height, train.width);
-      panels.push_back({caption, dimix::image_grid(grid, {.levels = train.levels, .scale = std::max<index>(1, 24 / train.width), .ink = 0})});
+      panels.push_back({caption, dimix::image_grid(grid, {.levels = train.levels, .scale = std::max<index_t>(1, 24 / train.width), .ink = 0})});
     };
     add("real", images_.train.tokens);
-    for (const auto& [sampler, calls] : std::vector<std::pair<std::string, index>>{
+    for (const auto& [sampler, calls] : std::vector<std::pair<std::string, index_t>>{
              {"teacher", 1}, {"teacher", 2}, {"teacher", 4}, {"teacher", 32}, {"student", 1}, {"student", 2}, {"student", 4}}) {
       const auto found = seeds_.front().pictures.find(sampler + " " + std::to_string(calls));
       if (found != seeds_.front().pictures.end()) add(sampler + ", " + std::to_string(calls) + (calls == 1 ? " call" : " calls"), found->second);
@@ -131,7 +131,7 @@ class report {
   void print_claims() const {
     std::printf("Claims (mean of %zu seed%s):\n", seeds_.size(), seeds_.size() == 1 ? "" : "s");
     const auto say = [](bool holds, const std::string& text) { std::printf("  %s  %s\n", holds ? "holds " : "FAILS ", text.c_str()); };
-    const auto below = [&](index calls, double bound) {
+    const auto below = [&](index_t calls, double bound) {
       const auto row = find("teacher", calls);
       if (!row || std::isnan(floor_.frechet_features)) return;
       const double value = of(*row, &quality::frechet_features).mean;
@@ -140,18 +140,18 @@ class report {
     };
     below(8, 0.60);
     below(32, 0.33);
-    const auto no_worse = [&](index student, index teacher, measure what, const char* name, double margin) {
+    const auto no_worse = [&](index_t student, index_t teacher, measure what, const char* name, double margin) {
       const auto few = find("student", student), many = find("teacher", teacher);
       if (!few || !many || std::isnan(of(*few, what).mean)) return;
       const double a = of(*few, what).mean, b = of(*many, what).mean;
       say(a - b <= margin, "student at " + std::to_string(student) + " against teacher at " + std::to_string(teacher) + ": " + name + " " + support::fixed(a, 3) +
                                " against " + support::fixed(b, 3) + " (at most " + support::fixed(margin, 2) + " worse)");
     };
-    for (auto [student, teacher] : {std::pair<index, index>{1, 4}, {2, 8}, {4, 16}}) {
+    for (auto [student, teacher] : {std::pair<index_t, index_t>{1, 4}, {2, 8}, {4, 16}}) {
       no_worse(student, teacher, &quality::frechet_features, "features", 0.05);
       no_worse(student, teacher, &quality::frechet_pixels, "pixels", 0.01);
     }
-    for (index calls : {1, 2})
+    for (index_t calls : {1, 2})
       for (auto [what, name] : {std::pair<measure, const char*>{&quality::frechet_features, "features"}, {&quality::frechet_pixels, "pixels"}}) {
         const auto control = find("factorized", calls), teacher = find("teacher", calls);
         if (!control || !teacher || std::isnan(of(*control, what).mean)) continue;

@@ -17,21 +17,21 @@
 
 namespace digits {
 
-using dimix::index;
+using dimix::index_t;
 
 struct settings {
   std::string data = DIMIX_EXAMPLE_DATA "/digits/images.npy";
   std::string features = DIMIX_EXAMPLE_DATA "/digits/features.safetensors";
-  index levels = 0, pool = 1;
+  index_t levels = 0, pool = 1;
   std::string process = "absorbing", schedule = "log_linear", latent = "categorical";
-  index components = 64;
-  std::vector<index> steps = {1, 2, 3, 4, 8, 16, 32};
-  index samples = 4000;
-  index seeds = 1, seed = 1;
+  index_t components = 64;
+  std::vector<index_t> steps = {1, 2, 3, 4, 8, 16, 32};
+  index_t samples = 4000;
+  index_t seeds = 1, seed = 1;
   std::string out = "demo", save, load;
   bool fresh = false, on_validation = false;
-  index teacher_steps = 3000, student_steps = 800, batch = 8;
-  index threads = 0;
+  index_t teacher_steps = 3000, student_steps = 800, batch = 8;
+  index_t threads = 0;
 };
 
 inline const std::vector<std::string>& schedule_names() {
@@ -124,7 +124,7 @@ inline std::optional<settings> parse(int argc, char** argv) {
   one_of("process", chosen.process, {"absorbing", "uniform"});
   one_of("schedule", chosen.schedule, schedule_names());
   one_of("latent", chosen.latent, {"categorical", "uniform"});
-  const auto at_least = [](const char* name, index value, index least) {
+  const auto at_least = [](const char* name, index_t value, index_t least) {
     dimix::expects(value >= least && value <= 100'000'000, "--", name, " = ", value, " lies outside [", least, ", 1e8]");
   };
   at_least("levels", chosen.levels, 0);
@@ -143,7 +143,7 @@ inline std::optional<settings> parse(int argc, char** argv) {
 }
 
 /// What a checkpoint must have been made with to be taken up by this run.
-inline std::map<std::string, std::string> words_of(const settings& chosen, index seed, bool student) {
+inline std::map<std::string, std::string> words_of(const settings& chosen, index_t seed, bool student) {
   std::map<std::string, std::string> words = {
       {"data", chosen.data.substr(chosen.data.find_last_of('/') + 1)}, {"levels", std::to_string(chosen.levels)}, {"pool", std::to_string(chosen.pool)},
       {"process", chosen.process},        {"schedule", chosen.schedule},

@@ -23,7 +23,7 @@ using dimix::rng;
 /// made.
 struct recipe {
   int epochs = 60;
-  index batch = 64;
+  index_t batch = 64;
   float rate = 2e-3f;     // of Adam, warmed up over one epoch, then cosine to 0
   float decay = 0.1f;     // of the kernels, times the rate
   float dropout = 0.5f;   // of the second convolution's outputs
@@ -38,11 +38,11 @@ feature_weights initial(const image_set& train, const recipe& how) {
   weights.classes = 1 + *std::max_element(train.labels.begin(), train.labels.end());
   const rng random{how.seed};
   std::uint64_t which = 0;
-  feature_weights::for_each(weights, [&](const char*, layer& each, index inputs, index outputs) {
+  feature_weights::for_each(weights, [&](const char*, layer& each, index_t inputs, index_t outputs) {
     const double reach = (which < 2 ? 1.0 : 0.5) * std::sqrt(6.0 / static_cast<double>(inputs));
     each.kernel.resize(inputs, outputs);
     each.bias.setZero(1, outputs);
-    for (index k = 0; k < inputs * outputs; ++k)
+    for (index_t k = 0; k < inputs * outputs; ++k)
       each.kernel.data()[k] =
           static_cast<float>(reach * (2.0 * dimix::unit(random(purpose::weights, which, 0, 0, k).first()) - 1.0));
     ++which;
@@ -51,35 +51,35 @@ feature_weights initial(const image_set& train, const recipe& how) {
 }
 
 /// Training images `places`, a share of them shifted by up to how.shift pixels, background moving in -> pixels (n H W, 1).
-void shifted(const image_set& images, view<const index, 1> places, int epoch, const recipe& how, matrix& pixels) {
-  const index height = images.height, width = images.width, span = 2 * how.shift + 1;
+void shifted(const image_set& images, view<const index_t, 1> places, int epoch, const recipe& how, matrix& pixels) {
+  const index_t height = images.height, width = images.width, span = 2 * how.shift + 1;
   pixels.setZero(places.size() * height * width, 1);
-  for (index i = 0; i < places.size(); ++i) {
+  for (index_t i = 0; i < places.size(); ++i) {
     const auto bits = rng{how.seed}(purpose::user, static_cast<std::uint64_t>(places(i)), epoch, 0, 0);
     const bool still = !dimix::bernoulli(how.shifted, bits.second());
-    const index down = still ? 0 : static_cast<index>(bits.word[0]) % span - how.shift;
-    const index right = still ? 0 : static_cast<index>(bits.word[1]) % span - how.shift;
-    for (index y = std::max<index>(0, -down); y < height - std::max<index>(0, down); ++y)
-      for (index x = std::max<index>(0, -right); x < width - std::max<index>(0, right); ++x)
+    const index_t down = still ? 0 : static_cast<index_t>(bits.word[0]) % span - how.shift;
+    const index_t right = still ? 0 : static_cast<index_t>(bits.word[1]) % span - how.shift;
+    for (index_t y = std::max<index_t>(0, -down); y < height - std::max<index_t>(0, down); ++y)
+      for (index_t x = std::max<index_t>(0, -right); x < width - std::max<index_t>(0, right); ++x)
         pixels.data()[(i * height + y + down) * width + x + right] =
             static_cast<float>(images.tokens(places(i), y * width + x)) / static_cast<float>(images.levels - 1);
   }
 }
 
 /// The adjoint of gather_patches: every patch is added back to the pixels that it was copied from.
-void scatter_patches(const matrix& patches, index height, index width, index stride, matrix& maps) {
-  const index channels = patches.cols() / 9, rows = (height + stride - 1) / stride, columns = (width + stride - 1) / stride;
-  const index n = patches.rows() / (rows * columns);
+void scatter_patches(const matrix& patches, index_t height, index_t width, index_t stride, matrix& maps) {
+  const index_t channels = patches.cols() / 9, rows = (height + stride - 1) / stride, columns = (width + stride - 1) / stride;
+  const index_t n = patches.rows() / (rows * columns);
   maps.setZero(n * height * width, channels);
-  for (index i = 0; i < n; ++i)
-    for (index y = 0; y < rows; ++y)
-      for (index x = 0; x < columns; ++x)
-        for (index k = 0; k < 9; ++k) {
-          const index to_y = y * stride + k / 3 - 1, to_x = x * stride + k % 3 - 1;
+  for (index_t i = 0; i < n; ++i)
+    for (index_t y = 0; y < rows; ++y)
+      for (index_t x = 0; x < columns; ++x)
+        for (index_t k = 0; k < 9; ++k) {
+          const index_t to_y = y * stride + k / 3 - 1, to_x = x * stride + k % 3 - 1;
           if (to_y < 0 || to_y >= height || to_x < 0 || to_x >= width) continue;
           const float* from = patches.data() + (((i * rows + y) * columns + x) * 9 + k) * channels;
           float* to = maps.data() + ((i * height + to_y) * width + to_x) * channels;
-          for (index c = 0; c < channels; ++c) to[c] += from[c];
+          for (index_t c = 0; c < channels; ++c) to[c] += from[c];
         }
 }
 
@@ -87,13 +87,13 @@ void scatter_patches(const matrix& patches, index height, index width, index str
 /// dropout).
 void backward(const feature_weights& weights, const feature_pass& pass, view<const token, 1> labels, float dropout,
               feature_weights& gradient) {
-  const index n = labels.size();
+  const index_t n = labels.size();
   const auto close = [](const matrix& inputs, const matrix& outputs, layer& into) {
     into.kernel.noalias() = inputs.transpose() * outputs;
     into.bias = outputs.colwise().sum();
   };
   matrix at_output = pass.probabilities;  // (n, classes)
-  for (index i = 0; i < n; ++i) at_output(i, labels(i)) -= 1.0f;
+  for (index_t i = 0; i < n; ++i) at_output(i, labels(i)) -= 1.0f;
   at_output /= static_cast<float>(n);
   close(pass.features, at_output, gradient.output);
 
@@ -143,12 +143,12 @@ class adam {
   matrix mean_[8], square_[8];
 };
 
-std::vector<index> shuffled(index n, int epoch, const recipe& how) {
-  std::vector<std::pair<std::uint64_t, index>> keyed;
-  for (index i = 0; i < n; ++i)
+std::vector<index_t> shuffled(index_t n, int epoch, const recipe& how) {
+  std::vector<std::pair<std::uint64_t, index_t>> keyed;
+  for (index_t i = 0; i < n; ++i)
     keyed.emplace_back(rng{how.seed}(purpose::data, static_cast<std::uint64_t>(i), 1 + epoch, 0, 0).first(), i);
   std::sort(keyed.begin(), keyed.end());
-  std::vector<index> order;
+  std::vector<index_t> order;
   for (const auto& entry : keyed) order.push_back(entry.second);
   return order;
 }
@@ -157,22 +157,22 @@ feature_weights train(const image_split& data, const recipe& how, const dimix::c
   feature_weights weights = initial(data.train, how), gradient = weights;
   feature_pass pass;
   adam optimiser;
-  const index n = data.train.size(), batches = n / how.batch;
+  const index_t n = data.train.size(), batches = n / how.batch;
   std::vector<token> labels(static_cast<std::size_t>(how.batch));
   for (int epoch = 0; epoch < how.epochs; ++epoch) {
-    const std::vector<index> order = shuffled(n, epoch, how);
+    const std::vector<index_t> order = shuffled(n, epoch, how);
     double loss = 0;
-    for (index b = 0; b < batches; ++b) {
-      const view<const index, 1> places(order.data() + b * how.batch, how.batch);
-      for (index i = 0; i < how.batch; ++i) labels[static_cast<std::size_t>(i)] = data.train.labels(places(i));
+    for (index_t b = 0; b < batches; ++b) {
+      const view<const index_t, 1> places(order.data() + b * how.batch, how.batch);
+      for (index_t i = 0; i < how.batch; ++i) labels[static_cast<std::size_t>(i)] = data.train.labels(places(i));
       shifted(data.train, places, epoch, how, pass.pixels);
       see(weights, pass);
-      for (index k = 0; k < pass.maps2.size(); ++k) {
+      for (index_t k = 0; k < pass.maps2.size(); ++k) {
         const auto bits = rng{how.seed}(purpose::dropout, static_cast<std::uint64_t>(b), epoch, 0, k).first();
         pass.maps2.data()[k] *= dimix::bernoulli(how.dropout, bits) ? 0.0f : 1.0f / (1.0f - how.dropout);
       }
       judge(weights, pass);
-      for (index i = 0; i < how.batch; ++i)
+      for (index_t i = 0; i < how.batch; ++i)
         loss -= std::log(pass.probabilities(i, labels[static_cast<std::size_t>(i)])) / static_cast<double>(batches * how.batch);
       backward(weights, pass, {labels.data(), how.batch}, how.dropout, gradient);
 

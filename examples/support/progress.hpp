@@ -22,8 +22,8 @@ namespace support {
 
 struct progress_options {
   std::string label{};
-  dimix::index total = 0;  // iterations of the whole loop
-  dimix::index first = 0;  // where a resumed loop starts: what was done before does not count as speed
+  dimix::index_t total = 0;  // iterations of the whole loop
+  dimix::index_t first = 0;  // where a resumed loop starts: what was done before does not count as speed
   std::FILE* out = stderr;
 };
 
@@ -40,7 +40,7 @@ class progress {
   progress& operator=(const progress&) = delete;
 
   /// `done` of `total` iterations are over. A loss that is not a number is not shown.
-  void update(dimix::index done, double loss = std::numeric_limits<double>::quiet_NaN()) {
+  void update(dimix::index_t done, double loss = std::numeric_limits<double>::quiet_NaN()) {
     const bool last = done >= options_.total;
     const clock::time_point now = clock::now();
     if (terminal_ ? !last && drawn_ && now - last_drawn_ < std::chrono::milliseconds(100)
@@ -57,12 +57,12 @@ class progress {
  private:
   using clock = std::chrono::steady_clock;
 
-  int percent(dimix::index done) const {
+  int percent(dimix::index_t done) const {
     if (options_.total <= 0) return 100;
     return static_cast<int>(std::clamp(100.0 * static_cast<double>(done) / static_cast<double>(options_.total), 0.0, 100.0));
   }
 
-  void draw(dimix::index done, double loss, double seconds) {
+  void draw(dimix::index_t done, double loss, double seconds) {
     char bar[23] = "[--------------------]";
     std::fill_n(bar + 1, percent(done) / 5, '#');
     char shown_loss[32] = "";

@@ -16,12 +16,12 @@ namespace dimix {
 namespace archetype {
 struct row_body {
   template <class Group>
-  DIMIX_HD void operator()(const Group&, view<float, 1>, index) const {}
+  DIMIX_HD void operator()(const Group&, view<float, 1>, index_t) const {}
 };
 }  // namespace archetype
 
 template <class B>
-concept backend = requires(const B b, index n) {
+concept backend = requires(const B b, index_t n) {
   typename B::space;
   b.template sweep<float>(n, n, archetype::row_body{});
 };

@@ -31,22 +31,22 @@ struct request {
   view<const Real, 1, Space> times;                   // (B)     t in [0, 1]
   view<const Real, 3, Space> latents;                 // (B, M, L)  λ; L = 0 for a factorized denoiser
   view<const std::uint64_t, 1, Space> items;          // (B)     ids of the items, for caches and conditions; may be empty
-  index step = 0;                                     // which network call of the path, 0 first
+  index_t step = 0;                                     // which network call of the path, 0 first
 
-  DIMIX_HD index batch() const { return tokens.extent(0); }
-  DIMIX_HD index dims() const { return tokens.extent(1); }
-  DIMIX_HD index components() const { return latents.extent(1); }
+  DIMIX_HD index_t batch() const { return tokens.extent(0); }
+  DIMIX_HD index_t dims() const { return tokens.extent(1); }
+  DIMIX_HD index_t components() const { return latents.extent(1); }
 };
 
 template <class Net, class Real>
 concept factorized_denoiser = requires(const Net net, const request<Real>& asked, view<Real, 4> raw) {
-  { net.outputs() } -> std::convertible_to<index>;
+  { net.outputs() } -> std::convertible_to<index_t>;
   net(asked, raw);
 };
 
 template <class Net, class Real>
 concept mixture_denoiser = factorized_denoiser<Net, Real> && requires(const Net net) {
-  { net.latent().dims() } -> std::convertible_to<index>;
+  { net.latent().dims() } -> std::convertible_to<index_t>;
 };
 
 template <class Net, class Real>

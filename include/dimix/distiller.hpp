@@ -33,8 +33,8 @@ struct ema {
 };
 
 struct distiller_options {
-  index components = 64;                              // M, draws of λ at x_t; 1 for a factorized student
-  index targets = 0;                                  // K, draws of x_u, λ' and x_0 per item; 0: as many as components
+  index_t components = 64;                              // M, draws of λ at x_t; 1 for a factorized student
+  index_t targets = 0;                                  // K, draws of x_u, λ' and x_0 per item; 0: as many as components
   latent_draws draws = latent_draws::stratified;
   double shortest_gap = 1.0 / 16, longest_gap = 1.0 / 8;  // of δ = t - u, log-uniform between them, in (0, 1]
   double start_share = 0.2;                           // share of items at t = 1
@@ -45,7 +45,7 @@ struct distiller_options {
   time_weight datapoint_time = time_weight::constant;
   double marginal_weight = 1;
   double distillation_weight = 1;
-  index distillation_rows = 8;                        // per item; 0: none
+  index_t distillation_rows = 8;                        // per item; 0: none
   double distillation_time = 1.0 / 8;                 // τ uniform below it
   std::uint64_t seed = 0;
 };
@@ -93,19 +93,19 @@ class distiller {
   using Space = typename Process::space_type;
   using kernel = typename Process::template kernel<Real>;
 
-  index targets() const { return options_.targets == 0 ? options_.components : options_.targets; }
+  index_t targets() const { return options_.targets == 0 ? options_.components : options_.targets; }
 
   // ---- the site of consistency, datapoint and marginal ----
 
   void chain_site(view<const token, 2> x_0, std::uint64_t first_item, distiller_losses& losses) {
-    const index B = x_0.extent(0), D = x_0.extent(1), S = process_.max_states(), M = options_.components, K = targets();
+    const index_t B = x_0.extent(0), D = x_0.extent(1), S = process_.max_states(), M = options_.components, K = targets();
     const auto items = ids(B, first_item);                                 // (B)
     draw_times(B, items);
     x_t_.resize(B, D);                                                     // (B, D)
     corrupt(process_, x_0, t_, random_, items, x_t_.whole(), run_on_);
 
     // teacher at (x_t, t): T, and K draws of x_u
-    const index teacher_components = mixture_denoiser<Teacher, Real> ? K : 1;
+    const index_t teacher_components = mixture_denoiser<Teacher, Real> ? K : 1;
     const auto teacher_raw = ask(teacher_, x_t_, t_, items, teacher_components, 3, teacher_raw_);   // (B, 1 or K, D, outputs)
     const array<Real, 3> T = marginals<Real>(head_of(teacher_, process_.space()), x_t_, teacher_raw, S, run_on_);
     const auto x_u = draw_x_u(items, teacher_raw, K);                      // (B K, D)
@@ -113,7 +113,7 @@ class distiller {
     // the network at u
     const auto items_u = ids(B * K, first_item * static_cast<std::uint64_t>(K));  // (B K)
     u_of_draws_.resize(B * K);                                             // (B K)
-    for (index i = 0; i < B * K; ++i) u_of_draws_(i) = u_(i / K);
+    for (index_t i = 0; i < B * K; ++i) u_of_draws_(i) = u_(i / K);
     const auto raw_u = ask(network_at_u(), x_u, u_of_draws_, items_u, 1, 1, raw_u_);  // (B K, 1, D, outputs)
     const auto head = head_of(student_, process_.space());
     array<token, 3> x_s(B * K, 1, D);                                      // (B K, 1, D)  = (B, K, D)
@@ -137,12 +137,12 @@ class distiller {
   }
 
   /// δ, t = v < start_share ? 1 : [δ, 1] from one even set v over the batch, u = t - δ; α(t).
-  void draw_times(index B, view<const std::uint64_t, 1> items) {
+  void draw_times(index_t B, view<const std::uint64_t, 1> items) {
     t_.resize(B);                                                          // (B)
     u_.resize(B);                                                          // (B)
     alpha_.resize(B);                                                      // (B)
     const double start = unit(random_(purpose::time, items(0), 0, 0, 0).first());
-    for (index b = 0; b < B; ++b) {
+    for (index_t b = 0; b < B; ++b) {
       const double gap = log_uniform(unit(random_(purpose::time, items(b), 0, 1, 0).first()), options_.shortest_gap, options_.longest_gap);
       const double v = antithetic(start, b, B), share = options_.start_share;
       t_(b) = v < share ? 1.0 : smaller(1.0, between((v - share) / (1 - share), gap, 1.0));
@@ -151,17 +151,17 @@ class distiller {
     }
   }
 
-  array<token, 2> draw_x_u(view<const std::uint64_t, 1> items, view<const Real, 4> teacher_raw, index K) {
-    const index B = x_t_.extent(0), D = x_t_.extent(1), S = process_.max_states();
+  array<token, 2> draw_x_u(view<const std::uint64_t, 1> items, view<const Real, 4> teacher_raw, index_t K) {
+    const index_t B = x_t_.extent(0), D = x_t_.extent(1), S = process_.max_states();
     array<token, 2> x_u(B * K, D);                                         // (B K, D)
     std::vector<kernel> step;                                              // (B)  between(u, t)
-    for (index b = 0; b < B; ++b) step.push_back(process_.template between<Real>(u_(b), t_(b)));
+    for (index_t b = 0; b < B; ++b) step.push_back(process_.template between<Real>(u_(b), t_(b)));
     const auto head = head_of(teacher_, process_.space());
-    run_on_.template sweep<Real>(B * K, 0, [&](const auto& group, auto, index row_index) {
-      const index b = row_index / K, k = row_index % K;
-      for (index d = 0; d < D; ++d) {
+    run_on_.template sweep<Real>(B * K, 0, [&](const auto& group, auto, index_t row_index) {
+      const index_t b = row_index / K, k = row_index % K;
+      for (index_t d = 0; d < D; ++d) {
         const place at{b, d, x_t_(b, d)};
-        const auto outputs = teacher_raw.row(b, teacher_raw.extent(1) == 1 ? index{0} : k, d);
+        const auto outputs = teacher_raw.row(b, teacher_raw.extent(1) == 1 ? index_t{0} : k, d);
         const auto row = head.template row<Real>(outputs, at, head.template observe<Real>(group, outputs, at));
         const auto bits_of = [&](purpose what) { return random_(what, items(b), 0, k, d); };
         x_u(row_index, d) = ancestral{}.draw(step[static_cast<std::size_t>(b)], at, S, row, bits_of);
@@ -174,16 +174,16 @@ class distiller {
   /// x_s^(k) and P^, from the raw outputs at u.
   template <class Head>
   void targets_at_u(const Head& head, view<const token, 2> x_u, view<const Real, 4> raw_u, view<const std::uint64_t, 1> items_u,
-                    array<token, 3>& x_s, array<Real, 3>& P, index K) {
-    const index S = process_.max_states();
+                    array<token, 3>& x_s, array<Real, 3>& P, index_t K) {
+    const index_t S = process_.max_states();
     draw_tokens<Real>(head, x_u, raw_u, S, random_, purpose::target, items_u, 0, x_s.whole(), run_on_);
     if (!options_.control_variates) return;
     const array<Real, 3> rows = marginals<Real>(head, x_u, raw_u, S, run_on_);  // (B K, D, S)
-    const index cells = x_u.extent(1) * S;
-    run_on_.template sweep<Real>(P.extent(0), 0, [&](const auto& group, auto, index b) {
-      group.for_each(cells, [&](index cell) {
+    const index_t cells = x_u.extent(1) * S;
+    run_on_.template sweep<Real>(P.extent(0), 0, [&](const auto& group, auto, index_t b) {
+      group.for_each(cells, [&](index_t cell) {
         Real sum = Real(0);
-        for (index k = 0; k < K; ++k) sum += rows.data()[(b * K + k) * cells + cell];
+        for (index_t k = 0; k < K; ++k) sum += rows.data()[(b * K + k) * cells + cell];
         P.data()[b * cells + cell] = sum / static_cast<Real>(K);
       });
     });
@@ -224,7 +224,7 @@ class distiller {
     const view<const Real, 4> raw = raw_;
     auto loss = make_objective<Real>(head, x_t_, raw.extent(1), process_.max_states(), {}, terms...);
     losses.total += static_cast<double>(value_and_gradient(loss, raw, gradient_.whole(), run_on_, mode));
-    for (index j = 0; j < static_cast<index>(places.size()); ++j) {
+    for (index_t j = 0; j < static_cast<index_t>(places.size()); ++j) {
       const auto values = loss.value(j);                                   // (B)
       for (Real value : values) *places[static_cast<std::size_t>(j)] += static_cast<double>(value) / static_cast<double>(values.extent(0));
     }
@@ -233,11 +233,11 @@ class distiller {
   // ---- the site of distillation: B R rows with one component each ----
 
   void distillation_site(view<const token, 2> x_0, std::uint64_t first_item, distiller_losses& losses) {
-    const index B = x_0.extent(0), D = x_0.extent(1), R = options_.distillation_rows, S = process_.max_states();
+    const index_t B = x_0.extent(0), D = x_0.extent(1), R = options_.distillation_rows, S = process_.max_states();
     const auto items = ids(B * R, first_item * static_cast<std::uint64_t>(R));  // (B R)
     array<token, 2> clean(B * R, D);                                       // (B R, D)
     t_.resize(B * R);                                                      // (B R)
-    for (index r = 0; r < B * R; ++r) {
+    for (index_t r = 0; r < B * R; ++r) {
       std::copy_n(x_0.row(r / R).data(), D, clean.whole().row(r).data());
       t_(r) = options_.distillation_time * unit(random_(purpose::time, items(r), 1, 0, 0).first());
     }
@@ -266,8 +266,8 @@ class distiller {
   /// A request with M draws of λ for every item; `use` (0..4) keeps the draws of the sites apart.
   template <class Net>
   request<Real> request_of(const Net& net, view<const token, 2> tokens, const array<double, 1>& times, view<const std::uint64_t, 1> items,
-                           index M, index use) {
-    index L = 0;
+                           index_t M, index_t use) {
+    index_t L = 0;
     if constexpr (mixture_denoiser<Net, Real>) L = net.latent().dims();
     latents_.resize(tokens.extent(0), M, L);                               // (B, M, L)
     if constexpr (mixture_denoiser<Net, Real>) draw_latents(net.latent(), options_.draws, random_, items, use, latents_.whole());
@@ -279,23 +279,23 @@ class distiller {
   /// One evaluation without gradient into `raw`.
   template <class Net>
   view<const Real, 4> ask(const Net& net, view<const token, 2> tokens, const array<double, 1>& times, view<const std::uint64_t, 1> items,
-                          index M, index use, array<Real, 4>& raw) {
+                          index_t M, index_t use, array<Real, 4>& raw) {
     const auto asked = request_of(net, tokens, times, items, M, use);
     raw.resize(tokens.extent(0), M, tokens.extent(1), net.outputs());
     net(asked, raw.whole());
     return raw;
   }
 
-  static array<std::uint64_t, 1> ids(index count, std::uint64_t first) {
+  static array<std::uint64_t, 1> ids(index_t count, std::uint64_t first) {
     array<std::uint64_t, 1> result(count);
-    for (index i = 0; i < count; ++i) result(i) = first + static_cast<std::uint64_t>(i);
+    for (index_t i = 0; i < count; ++i) result(i) = first + static_cast<std::uint64_t>(i);
     return result;
   }
 
   /// Kernels between fraction * u and t.
   std::vector<kernel> kernels(const array<double, 1>& t, const array<double, 1>& u, double fraction) const {
     std::vector<kernel> result;
-    for (index i = 0; i < t.size(); ++i) result.push_back(process_.template between<Real>(fraction * u(i), t(i)));
+    for (index_t i = 0; i < t.size(); ++i) result.push_back(process_.template between<Real>(fraction * u(i), t(i)));
     return result;
   }
 

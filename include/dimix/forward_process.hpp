@@ -32,7 +32,7 @@ class forward_process {
 
   DIMIX_HD constexpr const Space& space() const { return space_; }
   DIMIX_HD constexpr const Schedule& schedule() const { return schedule_; }
-  DIMIX_HD constexpr index max_states() const { return space_.max_states(); }
+  DIMIX_HD constexpr index_t max_states() const { return space_.max_states(); }
 
   /// The kernels between s and t, 0 <= s <= t <= 1. s = 0 is the data itself, also for schedules that have noise at 0.
   template <class Real = double>
@@ -42,7 +42,7 @@ class forward_process {
   }
 
   /// R_t(a, y) for y != a: the rate of jumps from a to y per unit of time; the diagonal makes rows sum to zero.
-  DIMIX_HD double jump_rate(index d, token a, token y, double t) const {
+  DIMIX_HD double jump_rate(index_t d, token a, token y, double t) const {
     return rate(schedule_, t) * (space_.prior(d, y) - (a == y ? 1.0 : 0.0));
   }
 

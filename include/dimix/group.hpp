@@ -21,15 +21,15 @@ namespace dimix {
 
 namespace archetype {
 struct visit {
-  DIMIX_HD void operator()(index) const {}
+  DIMIX_HD void operator()(index_t) const {}
 };
 struct value {
-  DIMIX_HD float operator()(index) const { return 0; }
+  DIMIX_HD float operator()(index_t) const { return 0; }
 };
 }  // namespace archetype
 
 template <class G>
-concept group = requires(const G g, index n) {
+concept group = requires(const G g, index_t n) {
   g.for_each(n, archetype::visit{});
   { g.reduce(n, 0.0f, plus{}, archetype::value{}) } -> std::same_as<float>;
   { g.leader() } -> std::same_as<bool>;
@@ -40,14 +40,14 @@ concept group = requires(const G g, index n) {
 struct serial_group {
   DIMIX_EXEC_CHECK_DISABLE
   template <class F>
-  DIMIX_HD void for_each(index n, F f) const {
-    for (index i = 0; i < n; ++i) f(i);
+  DIMIX_HD void for_each(index_t n, F f) const {
+    for (index_t i = 0; i < n; ++i) f(i);
   }
   DIMIX_EXEC_CHECK_DISABLE
   template <class T, class Op, class F>
-  DIMIX_HD T reduce(index n, T identity, Op op, F f) const {
+  DIMIX_HD T reduce(index_t n, T identity, Op op, F f) const {
     T total = identity;
-    for (index i = 0; i < n; ++i) total = op(total, f(i));
+    for (index_t i = 0; i < n; ++i) total = op(total, f(i));
     return total;
   }
   DIMIX_HD bool leader() const { return true; }
@@ -61,15 +61,15 @@ struct lane_group {
 
   DIMIX_EXEC_CHECK_DISABLE
   template <class F>
-  DIMIX_HD void for_each(index n, F f) const {
-    for (index i = 0; i < n; ++i) f(i);
+  DIMIX_HD void for_each(index_t n, F f) const {
+    for (index_t i = 0; i < n; ++i) f(i);
   }
   DIMIX_EXEC_CHECK_DISABLE
   template <class T, class Op, class F>
-  DIMIX_HD T reduce(index n, T identity, Op op, F f) const {
+  DIMIX_HD T reduce(index_t n, T identity, Op op, F f) const {
     T lane[Width];
     for (int w = 0; w < Width; ++w) lane[w] = identity;
-    index i = 0;
+    index_t i = 0;
     for (; i + Width <= n; i += Width)
       for (int w = 0; w < Width; ++w) lane[w] = op(lane[w], f(i + w));
     for (int w = 0; i + w < n; ++w) lane[w] = op(lane[w], f(i + w));

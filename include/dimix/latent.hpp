@@ -23,8 +23,8 @@
 namespace dimix {
 
 template <class L>
-concept latent_law = std::copyable<L> && requires(const L law, index axis, double u) {
-  { law.dims() } -> std::convertible_to<index>;
+concept latent_law = std::copyable<L> && requires(const L law, index_t axis, double u) {
+  { law.dims() } -> std::convertible_to<index_t>;
   { law.quantile(axis, u) } -> std::same_as<double>;
 };
 
@@ -36,25 +36,25 @@ enum class latent_scope { per_step, per_path };
 
 /// λ_m for each item: out (B, M, L). The numbers of an item depend on its id, step and M alone. O(B M L log M).
 template <latent_law Law, class Real>
-void draw_latents(const Law& law, latent_draws how, rng random, view<const std::uint64_t, 1> items, index step, view<Real, 3> out) {
-  const index B = out.extent(0), M = out.extent(1), L = out.extent(2);
+void draw_latents(const Law& law, latent_draws how, rng random, view<const std::uint64_t, 1> items, index_t step, view<Real, 3> out) {
+  const index_t B = out.extent(0), M = out.extent(1), L = out.extent(2);
   expects(M >= 1, "draw_latents: M = 0 components; at least one is needed");
   expects(items.extent(0) == B, "draw_latents: out has ", B, " items, but items ", items.extent(0));
   expects(L == law.dims(), "draw_latents: out has ", L, " coordinates, but the law has ", law.dims());
   expects_draws("draw_latents", step, M - 1, L);
-  std::vector<index> stratum(static_cast<std::size_t>(M));
+  std::vector<index_t> stratum(static_cast<std::size_t>(M));
   std::vector<std::uint64_t> key(static_cast<std::size_t>(M));
-  for (index b = 0; b < B; ++b)
-    for (index axis = 0; axis < L; ++axis) {
-      const auto bits = [&](index m) { return random(purpose::latent, items(b), step, m, axis); };
-      std::iota(stratum.begin(), stratum.end(), index{0});
+  for (index_t b = 0; b < B; ++b)
+    for (index_t axis = 0; axis < L; ++axis) {
+      const auto bits = [&](index_t m) { return random(purpose::latent, items(b), step, m, axis); };
+      std::iota(stratum.begin(), stratum.end(), index_t{0});
       if (how == latent_draws::stratified && axis > 0) {
-        for (index m = 0; m < M; ++m) key[static_cast<std::size_t>(m)] = bits(m).second();
-        std::sort(stratum.begin(), stratum.end(), [&](index a, index b2) {
+        for (index_t m = 0; m < M; ++m) key[static_cast<std::size_t>(m)] = bits(m).second();
+        std::sort(stratum.begin(), stratum.end(), [&](index_t a, index_t b2) {
           return std::pair(key[static_cast<std::size_t>(a)], a) < std::pair(key[static_cast<std::size_t>(b2)], b2);
         });
       }
-      for (index m = 0; m < M; ++m) {
+      for (index_t m = 0; m < M; ++m) {
         const double u = unit(bits(m).first());
         const double even = (static_cast<double>(stratum[static_cast<std::size_t>(m)]) + u) / static_cast<double>(M);
         out(b, m, axis) = static_cast<Real>(law.quantile(axis, how == latent_draws::iid ? u : even));

@@ -38,16 +38,16 @@ class marginalisation {
   using head_state = typename Head::template state<Real>;
 
   /// tokens (B, D): x_t. components: M >= 1. S: states of a row. Views must outlive the object.
-  marginalisation(const Head& head, view<const token, 2> tokens, index components, index S, marginal_options<Real> options = {})
+  marginalisation(const Head& head, view<const token, 2> tokens, index_t components, index_t S, marginal_options<Real> options = {})
       : head_(head), tokens_(tokens), options_(options), S_(S) {
-    const index B = tokens.extent(0), D = tokens.extent(1), K = options.targets.extent(1);
+    const index_t B = tokens.extent(0), D = tokens.extent(1), K = options.targets.extent(1);
     expects(components >= 1, "marginalisation: M = ", components, " components; at least one is needed");
-    for (index i = 0; i < tokens.size(); ++i)
+    for (index_t i = 0; i < tokens.size(); ++i)
       expects(tokens.data()[i] >= 0 && tokens.data()[i] < S, "marginalisation: tokens holds ", tokens.data()[i], " at flat index ", i,
               ", which is not a state: it must lie in [0, ", S, ")");
     if (!options.targets.empty()) {
       expects_shape("marginalisation: targets", options.targets, B, K, D);
-      for (index i = 0; i < options.targets.size(); ++i)
+      for (index_t i = 0; i < options.targets.size(); ++i)
         expects(options.targets.data()[i] >= 0 && options.targets.data()[i] < S, "marginalisation: targets holds ",
                 options.targets.data()[i], " at flat index ", i, ", which is not a state: it must lie in [0, ", S, ")");
     }
@@ -62,11 +62,11 @@ class marginalisation {
     normalise_weights(components);
   }
 
-  index batch() const { return tokens_.extent(0); }
-  index dims() const { return tokens_.extent(1); }
-  index components() const { return states_.extent(1); }
-  index states() const { return S_; }
-  index targets() const { return joint_.extent(1); }
+  index_t batch() const { return tokens_.extent(0); }
+  index_t dims() const { return tokens_.extent(1); }
+  index_t components() const { return states_.extent(1); }
+  index_t states() const { return S_; }
+  index_t targets() const { return joint_.extent(1); }
   const Head& head_of_rows() const { return head_; }
   view<const token, 2> tokens() const { return tokens_; }                     // (B, D)
   view<const token, 3> target_tokens() const { return options_.targets; }     // (B, K, D)
@@ -80,7 +80,7 @@ class marginalisation {
   /// Components [first, first + chunk.extent(1)), raw outputs chunk (B, Mc, D, outputs); first is 0 or where the last chunk ended.
   /// visit(group, row, b, m, d) is called for every row that outputs can change, so that a caller can share the sweep.
   template <class Storage, backend Backend, class Visit = no_visit>
-  void observe(view<const Storage, 4> chunk, index first, const Backend& run_on, const Visit& visit = {}) {
+  void observe(view<const Storage, 4> chunk, index_t first, const Backend& run_on, const Visit& visit = {}) {
     expects_chunk("marginalisation::observe", chunk, first);
     expects(first == 0 || first == observed_, "marginalisation::observe: chunks come in order, but component ", first,
             " follows the first ", observed_);
@@ -107,8 +107,8 @@ class marginalisation {
             " components have been observed", closed_ ? ", and it is closed already" : "");
     closed_ = true;
     run_on.template sweep<Real>(batch() * targets(), 0, responsibility_row<Real>{log_weights_.whole(), component_, joint_});
-    for (index b = 0; b < batch(); ++b)
-      for (index k = 0; k < targets(); ++k)
+    for (index_t b = 0; b < batch(); ++b)
+      for (index_t k = 0; k < targets(); ++k)
         expects<numeric_error>(joint_(b, k) > -infinity<Real>(), "marginalisation: target ", k, " of item ", b,
                                " has probability zero under every component (a token that differs from a position already revealed?)");
     if (options_.marginals)
@@ -118,8 +118,8 @@ class marginalisation {
   bool closed() const { return closed_; }
 
   template <class Storage>
-  void expects_chunk(const char* name, view<const Storage, 4> chunk, index first) const {
-    const index Mc = chunk.extent(1);
+  void expects_chunk(const char* name, view<const Storage, 4> chunk, index_t first) const {
+    const index_t Mc = chunk.extent(1);
     expects(Mc >= 1 && first >= 0 && first + Mc <= components(), name, ": components [", first, ", ", first + Mc,
             ") are not among the M = ", components());
     expects(chunk.extent(0) == batch() && chunk.extent(2) == dims() && chunk.extent(3) == head_.outputs(S_), name, ": raw has shape ",
@@ -127,24 +127,24 @@ class marginalisation {
   }
 
  private:
-  void normalise_weights(index M) {
+  void normalise_weights(index_t M) {
     log_weights_.resize(batch(), M);             // (B, M)
     if (!options_.log_weights.empty()) expects_shape("marginalisation: log_weights", options_.log_weights, batch(), M);
-    for (index b = 0; b < batch(); ++b) {
-      const auto weight = [&](index m) { return options_.log_weights.empty() ? Real(0) : options_.log_weights(b, m); };
+    for (index_t b = 0; b < batch(); ++b) {
+      const auto weight = [&](index_t m) { return options_.log_weights.empty() ? Real(0) : options_.log_weights(b, m); };
       const Real total = log_sum_exp<Real>(serial_group{}, M, weight);
       expects<numeric_error>(std::isfinite(total), "marginalisation: log_weights of item ", b, " sum to ", total, " in the log");
-      for (index m = 0; m < M; ++m) log_weights_(b, m) = weight(m) - total;
+      for (index_t m = 0; m < M; ++m) log_weights_(b, m) = weight(m) - total;
     }
   }
 
   template <class Storage>
   void refuse_damage(view<const Storage, 4> chunk) const {
-    for (index b = 0; b < batch(); ++b)
-      for (index d = 0; d < dims(); ++d)
+    for (index_t b = 0; b < batch(); ++b)
+      for (index_t d = 0; d < dims(); ++d)
         if (damaged_(b, d))
-          for (index m = 0; m < chunk.extent(1); ++m)
-            for (index o = 0; o < chunk.extent(3); ++o)
+          for (index_t m = 0; m < chunk.extent(1); ++m)
+            for (index_t o = 0; o < chunk.extent(3); ++o)
               expects<numeric_error>(std::isfinite(static_cast<double>(chunk(b, m, d, o))), "logits[", b, ", ", m, ", ", d, ", ", o,
                                      "] = ", static_cast<double>(chunk(b, m, d, o)), " is not finite");
   }
@@ -152,7 +152,7 @@ class marginalisation {
   Head head_;
   view<const token, 2> tokens_;
   marginal_options<Real> options_;
-  index S_, observed_ = 0;  // observed_: components since the last chunk that started at 0
+  index_t S_, observed_ = 0;  // observed_: components since the last chunk that started at 0
   bool closed_ = false;
   array<Real, 2> log_weights_, joint_;
   array<Real, 3> component_, log_marginal_, spread_;

@@ -115,7 +115,7 @@ DIMIX_HD Real importance_time(const S& schedule, Real u, Real lowest, Real highe
 /// The grid of a model trained on `steps` discrete times: floor(t * steps) / steps + 1 / steps, in {1/steps, ..., 1, 1 + 1/steps};
 /// with steps = 0, a model trained in continuous time, t itself (sdtt absorbing.py _t_to_sigma).
 template <std::floating_point Real>
-DIMIX_HD Real discrete_time(Real t, index steps) {
+DIMIX_HD Real discrete_time(Real t, index_t steps) {
   using std::floor;
   if (steps == 0) return t;
   return (floor(t * static_cast<Real>(steps)) + Real(1)) / static_cast<Real>(steps);

@@ -42,10 +42,10 @@ class objective {
   static constexpr bool uses_marginals = (Terms::uses_marginals || ...) || (joint_with_control_variate<Terms> || ...);
 
   /// tokens (B, D): x_t. components: M. S: states of a row. What the terms view must outlive the object.
-  objective(const Head& head, view<const token, 2> tokens, index components, index S, objective_options<Real> options, Terms... terms)
+  objective(const Head& head, view<const token, 2> tokens, index_t components, index_t S, objective_options<Real> options, Terms... terms)
       : terms_{terms...}, target_tokens_(gather_targets(tokens, components, S)),
         over_(head, tokens, components, S, {.targets = target_tokens_, .log_weights = options.log_weights, .marginals = uses_marginals}) {
-    const index B = tokens.extent(0), D = tokens.extent(1);
+    const index_t B = tokens.extent(0), D = tokens.extent(1);
     values_.resize(sizeof...(Terms), B);                           // (terms, B)
     component_values_.resize(sizeof...(Terms), B, D);              // (terms, B, D)
     weighted_responsibility_.resize(B, components, target_tokens_.extent(1));  // (B, M, K)
@@ -56,7 +56,7 @@ class objective {
   }
 
   template <class Storage, backend Backend>
-  void observe(view<const Storage, 4> chunk, index first, const Backend& run_on) {
+  void observe(view<const Storage, 4> chunk, index_t first, const Backend& run_on) {
     over_.observe(chunk, first, run_on, component_visit<Real, Terms...>{terms_, over_.states(), over_.log_weights(), component_values_, component_slopes_});
   }
 
@@ -64,19 +64,19 @@ class objective {
   template <backend Backend>
   void close(const Backend& run_on, bool values = true) {
     over_.close(run_on);
-    const index B = over_.batch();
+    const index_t B = over_.batch();
     position_values_.resize(sizeof...(Terms), B, over_.dims());   // (terms, B, D)
     if (values) run_on.template sweep<Real>(B * over_.dims(), 0, value_row<Real, Terms...>{terms_, site(), component_values_, position_values_});
-    for (index b = 0; b < B; ++b) {
-      index k = 0;
-      terms_.each([&](const auto& term, index j) {
+    for (index_t b = 0; b < B; ++b) {
+      index_t k = 0;
+      terms_.each([&](const auto& term, index_t j) {
         Real total = Real(0);
-        for (index d = 0; d < over_.dims(); ++d) total += position_values_(j, b, d);
+        for (index_t d = 0; d < over_.dims(); ++d) total += position_values_(j, b, d);
         if constexpr (std::decay_t<decltype(term)>::uses_joint)
-          for (index target = 0; target < term.targets(); ++target, ++k) {
+          for (index_t target = 0; target < term.targets(); ++target, ++k) {
             const Real a = term.target_weight();
             total -= a * over_.log_likelihood()(b, k);
-            for (index m = 0; m < over_.components(); ++m)
+            for (index_t m = 0; m < over_.components(); ++m)
               weighted_responsibility_(b, m, k) = term.weight(b) * a * std::exp(over_.component_log_likelihood()(b, m, k));
           }
         values_(j, b) = total;
@@ -87,7 +87,7 @@ class objective {
 
   /// d loss / d raw of the chunk's components: out (B, Mc, D, outputs), which may be the chunk itself (in place, overwrite mode).
   template <class Storage, backend Backend>
-  void gradient(view<const Storage, 4> chunk, index first, view<Storage, 4> out, const Backend& run_on,
+  void gradient(view<const Storage, 4> chunk, index_t first, view<Storage, 4> out, const Backend& run_on,
                 gradient_mode mode = gradient_mode::overwrite, Real scale = Real(-1)) {
     over_.expects_chunk("objective::gradient", chunk, first);
     expects(over_.closed(), "objective::gradient: comes after close()");
@@ -100,13 +100,13 @@ class objective {
   }
 
   /// Values of term j, one per item, without weights: (B).
-  view<const Real, 1> value(index j) const { return view<const Real, 2>(values_).row(j); }
+  view<const Real, 1> value(index_t j) const { return view<const Real, 2>(values_).row(j); }
 
   /// scale * sum_b sum_terms weight(b) value(b).
   Real loss(Real scale = Real(-1)) const {
     Real total = Real(0);
-    terms_.each([&](const auto& term, index j) {
-      for (index b = 0; b < over_.batch(); ++b) total += product_or_zero(term.weight(b), values_(j, b));
+    terms_.each([&](const auto& term, index_t j) {
+      for (index_t b = 0; b < over_.batch(); ++b) total += product_or_zero(term.weight(b), values_(j, b));
     });
     return scale_or_mean(scale) * total;
   }
@@ -115,16 +115,16 @@ class objective {
   void log_weight_gradient(view<Real, 2> out, Real scale = Real(-1)) const {
     expects(component_slopes_.size() > 0, "objective::log_weight_gradient: was not asked for in objective_options");
     expects_shape("objective::log_weight_gradient: out", out, over_.batch(), over_.components());
-    for (index b = 0; b < over_.batch(); ++b) {
+    for (index_t b = 0; b < over_.batch(); ++b) {
       Real total = Real(0);
-      for (index m = 0; m < over_.components(); ++m) {
+      for (index_t m = 0; m < over_.components(); ++m) {
         Real slope = Real(0);
-        for (index d = 0; d < over_.dims(); ++d) slope += component_slopes_(b, m, d) + marginal_slopes_(b, m, d);
-        for (index k = 0; k < over_.targets(); ++k) slope -= weighted_responsibility_(b, m, k);
+        for (index_t d = 0; d < over_.dims(); ++d) slope += component_slopes_(b, m, d) + marginal_slopes_(b, m, d);
+        for (index_t k = 0; k < over_.targets(); ++k) slope -= weighted_responsibility_(b, m, k);
         out(b, m) = slope;
         total += slope;
       }
-      for (index m = 0; m < over_.components(); ++m)
+      for (index_t m = 0; m < over_.components(); ++m)
         out(b, m) = scale_or_mean(scale) * (out(b, m) - std::exp(over_.log_weights()(b, m)) * total);
     }
   }
@@ -138,20 +138,20 @@ class objective {
   Real scale_or_mean(Real scale) const { return scale < Real(0) ? Real(1) / static_cast<Real>(over_.batch()) : scale; }
 
   /// All target tokens of the joint terms, one list per item: (B, K, D). Runs first, so it is here that terms check their targets.
-  array<token, 3> gather_targets(view<const token, 2> tokens, index components, index S) const {
-    const index B = tokens.extent(0), D = tokens.extent(1);
-    terms_.each([&](const auto& term, index) { term.check(B, D, S, components); });
-    index K = 0;
-    terms_.each([&](const auto& term, index) {
+  array<token, 3> gather_targets(view<const token, 2> tokens, index_t components, index_t S) const {
+    const index_t B = tokens.extent(0), D = tokens.extent(1);
+    terms_.each([&](const auto& term, index_t) { term.check(B, D, S, components); });
+    index_t K = 0;
+    terms_.each([&](const auto& term, index_t) {
       if constexpr (std::decay_t<decltype(term)>::uses_joint) K += term.targets();
     });
     array<token, 3> all(B, K, D);  // (B, K, D)
-    index k = 0;
-    terms_.each([&](const auto& term, index) {
+    index_t k = 0;
+    terms_.each([&](const auto& term, index_t) {
       if constexpr (std::decay_t<decltype(term)>::uses_joint) {
-        for (index b = 0; b < B; ++b)
-          for (index target = 0; target < term.targets(); ++target)
-            for (index d = 0; d < D; ++d) all(b, k + target, d) = term.target(b, target, d);
+        for (index_t b = 0; b < B; ++b)
+          for (index_t target = 0; target < term.targets(); ++target)
+            for (index_t d = 0; d < D; ++d) all(b, k + target, d) = term.target(b, target, d);
         k += term.targets();
       }
     });
@@ -166,7 +166,7 @@ class objective {
 };
 
 template <class Real, class Head, class... Terms>
-objective<Real, Head, Terms...> make_objective(const Head& head, view<const token, 2> tokens, index components, index S,
+objective<Real, Head, Terms...> make_objective(const Head& head, view<const token, 2> tokens, index_t components, index_t S,
                                                objective_options<Real> options, Terms... terms) {
   return {head, tokens, components, S, options, terms...};
 }

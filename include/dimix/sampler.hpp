@@ -26,7 +26,7 @@ namespace dimix {
 /// What a path remembers between steps: two numbers that can be written down and taken up again.
 struct sampler_state {
   std::uint64_t seed = 0;
-  index step = 0;  // network calls made so far
+  index_t step = 0;  // network calls made so far
 };
 
 struct sampler_options {
@@ -45,24 +45,24 @@ class sampler {
       : process_(forward), net_(net), options_(options), method_(method), run_on_(run_on) {}
 
   /// p(x_s^d = a | x_t; λ): (B, D, S). x_t (B, D); s, t (B) with 0 <= s <= t <= 1; latents (B, 1, L), L = 0 for a factorized denoiser.
-  array<Real, 3> rows(view<const token, 2> x_t, view<const double, 1> s, view<const double, 1> t, view<const Real, 3> latents, index step = 0) {
+  array<Real, 3> rows(view<const token, 2> x_t, view<const double, 1> s, view<const double, 1> t, view<const Real, 3> latents, index_t step = 0) {
     ask(x_t, s, t, {}, latents, step);
-    const index D = x_t.extent(1), S = process_.max_states();
+    const index_t D = x_t.extent(1), S = process_.max_states();
     array<Real, 3> result(x_t.extent(0), D, S);  // (B, D, S)
     each_row(x_t, [&](const auto& kernel, const place& at, const auto& row) {
       const auto law = method_.row(kernel, at, row);
-      for (index a = 0; a < S; ++a) result(at.item, at.dim, a) = std::exp(law.log_prob(a));
+      for (index_t a = 0; a < S; ++a) result(at.item, at.dim, a) = std::exp(law.log_prob(a));
     });
     return result;
   }
 
   /// One step for every item: tokens (B, D) go from t to s in place; items (B) are ids. Advances state.step.
   void step(sampler_state& state, view<token, 2> tokens, view<const double, 1> s, view<const double, 1> t, view<const std::uint64_t, 1> items) {
-    const index B = tokens.extent(0), S = process_.max_states();
+    const index_t B = tokens.extent(0), S = process_.max_states();
     expects_draws("sampler::step", state.step, 0, tokens.extent(1));
     expects_shape("sampler::step: items", items, B);
     const rng random{state.seed};
-    const index L = latent_dims();
+    const index_t L = latent_dims();
     latents_.resize(B, 1, L);                    // (B, 1, L)
     if constexpr (mixture_denoiser<Net, Real>)
       draw_latents(net_.latent(), latent_draws::iid, random, items, options_.scope == latent_scope::per_path ? 0 : state.step, latents_.whole());
@@ -70,35 +70,35 @@ class sampler {
     each_row(tokens, [&](const auto& kernel, const place& at, const auto& row) {
       const auto bits_of = [&](purpose what) { return random(what, items(at.item), state.step, 0, at.dim); };
       tokens(at.item, at.dim) = options_.argmax_tail && s(at.item) == 0
-                                    ? argmax(S, [&, law = method_.row(kernel, at, row)](index a) { return law.log_prob(a); })
+                                    ? argmax(S, [&, law = method_.row(kernel, at, row)](index_t a) { return law.log_prob(a); })
                                     : method_.draw(kernel, at, S, row, bits_of);
     });
-    for (index i = 0; i < tokens.size(); ++i)
+    for (index_t i = 0; i < tokens.size(); ++i)
       expects<numeric_error>(tokens.data()[i] >= 0, "sampler::step: item ", i / tokens.extent(1), " position ", i % tokens.extent(1),
                              " has no state with a positive probability (non-finite logits?)");
     ++state.step;
   }
 
  private:
-  static index latent_dims_of(const Net& net) {
+  static index_t latent_dims_of(const Net& net) {
     if constexpr (mixture_denoiser<Net, Real>)
       return net.latent().dims();
     else
       return 0;
   }
-  index latent_dims() const { return latent_dims_of(net_); }
+  index_t latent_dims() const { return latent_dims_of(net_); }
 
   /// One network call into raw_, and the kernels of the step.
   void ask(view<const token, 2> x_t, view<const double, 1> s, view<const double, 1> t, view<const std::uint64_t, 1> items,
-           view<const Real, 3> latents, index step) {
-    const index B = x_t.extent(0), D = x_t.extent(1);
+           view<const Real, 3> latents, index_t step) {
+    const index_t B = x_t.extent(0), D = x_t.extent(1);
     expects_shape("sampler: s", s, B);
     expects_shape("sampler: t", t, B);
     expects_shape("sampler: latents", latents, B, 1, latent_dims());
     expects_tokens("sampler: x_t", x_t, process_.space());
     kernels_.clear();
     times_.resize(B);                            // (B)
-    for (index b = 0; b < B; ++b) {
+    for (index_t b = 0; b < B; ++b) {
       kernels_.push_back(process_.template between<Real>(s(b), t(b)));
       times_(b) = static_cast<Real>(t(b));
     }
@@ -108,13 +108,13 @@ class sampler {
 
   template <class F>
   void each_row(view<const token, 2> x_t, const F& f) const {
-    const index D = x_t.extent(1);
+    const index_t D = x_t.extent(1);
     const auto head = head_of(net_, process_.space());
     const view<const Real, 4> raw = raw_;
-    run_on_.template sweep<Real>(x_t.extent(0) * D, 0, [&](const auto& group, auto, index row_index) {
-      const index b = row_index / D, d = row_index % D;
+    run_on_.template sweep<Real>(x_t.extent(0) * D, 0, [&](const auto& group, auto, index_t row_index) {
+      const index_t b = row_index / D, d = row_index % D;
       const place at{b, d, x_t(b, d)};
-      const auto outputs = raw.row(b, index{0}, d);
+      const auto outputs = raw.row(b, index_t{0}, d);
       f(kernels_[static_cast<std::size_t>(b)], at, head.template row<Real>(outputs, at, head.template observe<Real>(group, outputs, at)));
     });
   }

@@ -24,9 +24,9 @@
 namespace dimix {
 
 template <class X>
-concept state_space = std::is_trivially_copyable_v<X> && requires(const X x, index d, token s) {
-  { x.states(d) } -> std::convertible_to<index>;
-  { x.max_states() } -> std::convertible_to<index>;
+concept state_space = std::is_trivially_copyable_v<X> && requires(const X x, index_t d, token s) {
+  { x.states(d) } -> std::convertible_to<index_t>;
+  { x.max_states() } -> std::convertible_to<index_t>;
   { x.prior(d, s) } -> std::same_as<double>;
 };
 
@@ -38,7 +38,7 @@ concept masked_space = state_space<X> && requires(const X x) {
 
 /// A state from the noise law of position d.
 template <state_space X>
-DIMIX_HD token draw_prior(const X& space, index d, std::uint64_t bits) {
+DIMIX_HD token draw_prior(const X& space, index_t d, std::uint64_t bits) {
   if constexpr (requires { space.draw_prior(d, bits); }) {
     return space.draw_prior(d, bits);
   } else {
@@ -55,15 +55,15 @@ DIMIX_HD token draw_prior(const X& space, index d, std::uint64_t bits) {
 }
 
 /// S at compile time, or at run time for S = 0; then it takes the bytes of one index.
-template <index S>
+template <index_t S>
 struct state_count {
   static_assert(S >= 2, "a state space needs at least 2 states");
-  DIMIX_HD constexpr index count() const { return S; }
+  DIMIX_HD constexpr index_t count() const { return S; }
 };
 template <>
 struct state_count<0> {
-  index S;
-  DIMIX_HD constexpr index count() const { return S; }
+  index_t S;
+  DIMIX_HD constexpr index_t count() const { return S; }
 };
 
 }  // namespace dimix

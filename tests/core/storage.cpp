@@ -60,12 +60,12 @@ TEST_CASE("half has its known values and limits") {
 
 TEST_CASE_TEMPLATE("an objective reads and writes narrow logits and computes in float", Narrow, dimix::bfloat16, dimix::half) {
   using namespace dimix;
-  const dimix::index B = 2, M = 3, D = 4, S = 5;
+  const dimix::index_t B = 2, M = 3, D = 4, S = 5;
   array<Narrow, 4> narrow(B, M, D, S), narrow_gradient(B, M, D, S);  // (B, M, D, S)
   array<float, 4> wide(B, M, D, S), gradient(B, M, D, S);            // (B, M, D, S)
   std::mt19937 random(7);
   std::normal_distribution<float> normal;
-  for (dimix::index i = 0; i < wide.size(); ++i) wide.data()[i] = float(narrow.data()[i] = Narrow(normal(random)));
+  for (dimix::index_t i = 0; i < wide.size(); ++i) wide.data()[i] = float(narrow.data()[i] = Narrow(normal(random)));
   array<token, 2> x_t(B, D);      // (B, D)
   array<token, 3> targets(B, 2, D);  // (B, K, D)
   for (token& x : targets) x = static_cast<token>(random() % 5);
@@ -76,5 +76,5 @@ TEST_CASE_TEMPLATE("an objective reads and writes narrow logits and computes in 
     return value_and_gradient(loss, view<const Storage, 4>(raw), view<Storage, 4>(out), run_on);
   };
   CHECK(loss_of(narrow, narrow_gradient) == loss_of(wide, gradient));
-  for (dimix::index i = 0; i < wide.size(); ++i) CHECK(narrow_gradient.data()[i].bits == Narrow(gradient.data()[i]).bits);
+  for (dimix::index_t i = 0; i < wide.size(); ++i) CHECK(narrow_gradient.data()[i].bits == Narrow(gradient.data()[i]).bits);
 }

@@ -15,7 +15,7 @@ namespace quality_tests {
 using digits::image_set;
 using digits::moments;
 using digits::quality_meter;
-using dimix::index;
+using dimix::index_t;
 using dimix::token;
 using dimix::view;
 using doctest::Approx;
@@ -44,27 +44,27 @@ const quality_meter& meter() {
   return meter;
 }
 
-image_set by_hand(index height, index width, index levels, std::initializer_list<token> values) {
+image_set by_hand(index_t height, index_t width, index_t levels, std::initializer_list<token> values) {
   image_set images{.height = height, .width = width, .levels = levels};
-  images.tokens.resize(static_cast<index>(values.size()) / (height * width), height * width);
+  images.tokens.resize(static_cast<index_t>(values.size()) / (height * width), height * width);
   std::copy(values.begin(), values.end(), images.tokens.begin());
   return images;
 }
 
 /// Every pixel drawn from its own histogram of the training set: right marginals, no correlations. (n, D)
-dimix::array<token, 2> product_of_marginals(const image_set& train, index n) {
+dimix::array<token, 2> product_of_marginals(const image_set& train, index_t n) {
   dimix::array<token, 2> samples(n, train.dims());
-  for (index i = 0; i < n; ++i)
-    for (index d = 0; d < train.dims(); ++d) {
+  for (index_t i = 0; i < n; ++i)
+    for (index_t d = 0; d < train.dims(); ++d) {
       const auto bits = dimix::rng{3}(dimix::purpose::user, static_cast<std::uint64_t>(i), 0, 0, d).first();
-      samples(i, d) = train.tokens(static_cast<index>(bits % static_cast<std::uint64_t>(train.size())), d);
+      samples(i, d) = train.tokens(static_cast<index_t>(bits % static_cast<std::uint64_t>(train.size())), d);
     }
   return samples;
 }
 
 std::multiset<std::vector<token>> rows_of(const image_set& images) {
   std::multiset<std::vector<token>> rows;
-  for (index i = 0; i < images.size(); ++i) {
+  for (index_t i = 0; i < images.size(); ++i) {
     std::vector<token> row(images.tokens.whole().row(i).begin(), images.tokens.whole().row(i).end());
     if (images.labelled()) row.push_back(images.labels(i));
     rows.insert(row);
@@ -169,11 +169,11 @@ TEST_CASE("neighbours are those of the plain loop, and copies are at distance 0"
   CHECK(meter().nearest(train.tokens).maxCoeff() == 0);
   const view<const token, 2> some = parts().held_out.tokens.whole().slice(0, 40);
   const Eigen::VectorXd found = meter().nearest(some);
-  for (index i = 0; i < some.extent(0); ++i) {
+  for (index_t i = 0; i < some.extent(0); ++i) {
     double best = 1e9;
-    for (index j = 0; j < train.size(); ++j) {
+    for (index_t j = 0; j < train.size(); ++j) {
       double square = 0;
-      for (index d = 0; d < train.dims(); ++d) square += std::pow((some(i, d) - train.tokens(j, d)) / 16.0, 2);
+      for (index_t d = 0; d < train.dims(); ++d) square += std::pow((some(i, d) - train.tokens(j, d)) / 16.0, 2);
       best = std::min(best, std::sqrt(square));
     }
     CHECK(found(i) == Approx(best).epsilon(1e-12));
@@ -185,8 +185,8 @@ TEST_CASE("the order of the samples and the number of threads do not matter") {
   const quality_meter against(parts().train, parts().validation, shipped(), dimix::cpu(1));
   const quality_meter with_three(parts().train, parts().validation, shipped(), dimix::cpu(3));
   dimix::array<token, 2> reversed(samples.size(), samples.dims());
-  for (index i = 0; i < samples.size(); ++i)
-    for (index d = 0; d < samples.dims(); ++d) reversed(i, d) = samples.tokens(samples.size() - 1 - i, d);
+  for (index_t i = 0; i < samples.size(); ++i)
+    for (index_t d = 0; d < samples.dims(); ++d) reversed(i, d) = samples.tokens(samples.size() - 1 - i, d);
   const digits::quality a = against(samples.tokens), b = against(reversed), c = with_three(samples.tokens);
   const auto columns = [](const digits::quality& row) {
     return std::array{row.frechet_features, row.frechet_pixels, row.confidence,  row.inception,
@@ -225,8 +225,8 @@ TEST_CASE("the scale of the table: held-out digits are near, a product of margin
 
 TEST_CASE("copies of one image: one class, no diversity, distance 0 to the training set") {
   dimix::array<token, 2> copies(10, 64);
-  for (index i = 0; i < 10; ++i)
-    for (index d = 0; d < 64; ++d) copies(i, d) = parts().train.tokens(0, d);
+  for (index_t i = 0; i < 10; ++i)
+    for (index_t d = 0; d < 64; ++d) copies(i, d) = parts().train.tokens(0, d);
   const digits::quality row = meter()(copies);
   CHECK(row.inception == Approx(1).epsilon(1e-6));
   CHECK(row.nearest == 0);

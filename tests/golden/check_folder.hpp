@@ -32,8 +32,8 @@ inline const covered_family* family_of(const recorded_case& recorded) {
 }
 
 struct folder_result {
-  index files = 0, ok = 0, missed = 0, unreadable = 0, skipped = 0;  // cases
-  index checked = 0, recorded = 0;                                   // outputs of the cases that are covered
+  index_t files = 0, ok = 0, missed = 0, unreadable = 0, skipped = 0;  // cases
+  index_t checked = 0, recorded = 0;                                   // outputs of the cases that are covered
   double worst = 0;
 
   /// Nothing missed, nothing damaged, and something there to look at.

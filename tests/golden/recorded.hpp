@@ -19,7 +19,7 @@ namespace golden {
 using dimix::array;
 using dimix::expects;
 using dimix::file_error;
-using dimix::index;
+using dimix::index_t;
 using dimix::token;
 using dimix::view;
 
@@ -78,7 +78,7 @@ class recorded_case {
   array<T, static_cast<int>(sizeof...(Extents))> input(const std::string& name, Extents... extents) const {
     const std::vector<T> values = file_.values<T>("in." + name);
     array<T, static_cast<int>(sizeof...(Extents))> result(extents...);
-    check(result.size() == static_cast<index>(values.size()), "input '", name, "' has ", values.size(), " numbers, and ",
+    check(result.size() == static_cast<index_t>(values.size()), "input '", name, "' has ", values.size(), " numbers, and ",
           result.size(), " are expected");
     std::copy(values.begin(), values.end(), result.begin());
     return result;
@@ -87,8 +87,8 @@ class recorded_case {
   std::vector<double> input(const std::string& name) const { return file_.values<double>("in." + name); }
   std::vector<double> output(const std::string& name) const { return file_.values<double>("out." + name); }
   /// Extent of an axis of a recorded tensor.
-  index input_extent(const std::string& name, std::size_t axis) const { return extent("in." + name, axis); }
-  index output_extent(const std::string& name, std::size_t axis) const { return extent("out." + name, axis); }
+  index_t input_extent(const std::string& name, std::size_t axis) const { return extent("in." + name, axis); }
+  index_t output_extent(const std::string& name, std::size_t axis) const { return extent("out." + name, axis); }
 
  private:
   template <class... Parts>
@@ -104,14 +104,14 @@ class recorded_case {
   /// Manifest and tensors name the same things with the same shapes.
   void expects_described(const char* kind, const std::string& prefix) const {
     for (const auto& [name, about] : manifest_.at(kind).items())
-      check(file_.contains(prefix + name) && file_.tensor(prefix + name).shape == about.at("shape").get<std::vector<index>>(),
+      check(file_.contains(prefix + name) && file_.tensor(prefix + name).shape == about.at("shape").get<std::vector<index_t>>(),
             "its manifest describes '", prefix, name, "' otherwise than its tensors do");
     for (const std::string& tensor : file_.names())
       if (const auto name = inside(tensor, prefix))
         check(manifest_.at(kind).contains(*name), "its manifest is silent about '", tensor, "'");
   }
 
-  index extent(const std::string& tensor, std::size_t axis) const {
+  index_t extent(const std::string& tensor, std::size_t axis) const {
     const auto& shape = file_.tensor(tensor).shape;
     check(axis < shape.size(), "tensor '", tensor, "' has no axis ", axis);
     return shape[axis];

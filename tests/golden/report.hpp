@@ -47,8 +47,8 @@ class case_report {
   double worst() const { return worst_; }
   /// An error outside the comparison of a single output.
   void miss(const std::string& reason) { add_miss("the case", reason); }
-  index checked() const { return checked_; }
-  index recorded() const { return static_cast<index>(recorded_.outputs().size()); }
+  index_t checked() const { return checked_; }
+  index_t recorded() const { return static_cast<index_t>(recorded_.outputs().size()); }
 
   /// The recorded outputs that no call of the library was compared with.
   const std::set<std::string>& skipped() const { return unchecked_; }
@@ -84,8 +84,8 @@ class case_report {
   template <class Numbers>
   void compare(const std::string& output, const Numbers& ours) {
     const std::vector<double> recorded = recorded_.output(output);
-    const index count = static_cast<index>(std::distance(ours.begin(), ours.end()));
-    if (count != static_cast<index>(recorded.size()))
+    const index_t count = static_cast<index_t>(std::distance(ours.begin(), ours.end()));
+    if (count != static_cast<index_t>(recorded.size()))
       return add_miss(output, std::to_string(count) + " numbers, and " + std::to_string(recorded.size()) + " were recorded");
     double worst = 0;
     std::size_t worst_at = 0;
@@ -125,7 +125,7 @@ class case_report {
   std::set<std::string> unchecked_;
   std::vector<std::string> calls_, misses_;
   double worst_ = 0;
-  index checked_ = 0;
+  index_t checked_ = 0;
 };
 
 }  // namespace golden

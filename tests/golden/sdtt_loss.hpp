@@ -15,8 +15,8 @@ inline dimix::time_weight sdtt_time_weight(const std::string& word) {
 }
 
 inline void check_sdtt_loss(const recorded_case& recorded, case_report& report) {
-  const index B = recorded.input_extent("x0_data", 0), D = recorded.input_extent("x0_data", 1), V = recorded.config<index>("V"),
-              T = recorded.config<index>("T"), M = recorded.config<index>("M"),
+  const index_t B = recorded.input_extent("x0_data", 0), D = recorded.input_extent("x0_data", 1), V = recorded.config<index_t>("V"),
+              T = recorded.config<index_t>("T"), M = recorded.config<index_t>("M"),
               teacher_components = recorded.input_extent("teacher_logits_t", 0) / B;
   const absorbing_process process = sdtt_process(recorded);
   const dimix::subs head = sdtt_head(recorded, process);
@@ -26,12 +26,12 @@ inline void check_sdtt_loss(const recorded_case& recorded, case_report& report) 
   const auto teacher_raw = recorded.input<double>("teacher_logits_t", B, teacher_components, D, V);  // (B, 1 or M, D, V)
   const auto x_t = sdtt_corrupt(process, x_0, t, T, recorded.input<double>("uniform_mask", B, D));   // (B, D)
   array<token, 2> x_t_rows(B * M, D);                                                                // (B M, D)
-  for (index row = 0; row < B * M; ++row) std::copy_n(x_t.whole().row(row / M).data(), D, x_t_rows.whole().row(row).data());
+  for (index_t row = 0; row < B * M; ++row) std::copy_n(x_t.whole().row(row / M).data(), D, x_t_rows.whole().row(row).data());
   const view<const double, 3> student_rows(student_raw.data(), B * M, D, V);  // (B M, D, V)
 
   report.check("move_chance_q_xt", {"dimix::move_chance", "dimix::discrete_time"}, [&] {
     std::vector<double> values;
-    for (index b = 0; b < B; ++b) values.push_back(dimix::move_chance(process.schedule(), dimix::discrete_time(t(b), T)));
+    for (index_t b = 0; b < B; ++b) values.push_back(dimix::move_chance(process.schedule(), dimix::discrete_time(t(b), T)));
     return values;
   });
   report.check("x_t", {"dimix::two_time_kernel::corrupt"}, [&] { return x_t; });
@@ -39,7 +39,7 @@ inline void check_sdtt_loss(const recorded_case& recorded, case_report& report) 
   // the teacher's step from t to s = t - min(1/T, t/2), one draw a component
   const auto step_from_teacher = [&] {
     array<double, 1> t_rows(B * M), dt(B * M);  // (B M)
-    for (index row = 0; row < B * M; ++row) {
+    for (index_t row = 0; row < B * M; ++row) {
       t_rows(row) = t(row / M);
       dt(row) = std::min(1 / static_cast<double>(T), t_rows(row) / 2);
     }
@@ -76,7 +76,7 @@ inline void check_sdtt_loss(const recorded_case& recorded, case_report& report) 
     for (const auto& [output, allowed] : recorded.outputs()) {
       const auto coefficients = [&](const std::string& word) {
         array<double, 1> result(B);  // (B)
-        for (index b = 0; b < B; ++b) result(b) = dimix::weight_at(sdtt_time_weight(word), t(b));
+        for (index_t b = 0; b < B; ++b) result(b) = dimix::weight_at(sdtt_time_weight(word), t(b));
         return result;
       };
       const double scale = recorded.config<double>("alpha_const");

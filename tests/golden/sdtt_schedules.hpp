@@ -99,7 +99,7 @@ inline void check_sdtt_schedules(const recorded_case& recorded, case_report& rep
     if (what == std::string::npos || steps_at == std::string::npos || steps_at < what) continue;
     const bool change_of_variables = setting->ends_with("_change_of_variables");
     const std::string quantity = setting->substr(0, what), name = setting->substr(what + 2, steps_at - what - 2);
-    const auto steps = [at = setting->substr(steps_at + 2)] { return static_cast<index>(std::stol(at)); };
+    const auto steps = [at = setting->substr(steps_at + 2)] { return static_cast<index_t>(std::stol(at)); };
     if (change_of_variables && quantity == "conditioning")
       report.check(output, {"dimix::discrete_time"},
                    [&] { return at_times([n = steps()](double t) { return dimix::discrete_time(t, n); }); });

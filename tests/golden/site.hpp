@@ -19,7 +19,7 @@ struct site {
   view<const token, 2> x_t;   // (B, D)
   view<const double, 4> raw;  // (B, M, D, S)
 
-  site items(index first, index count) const { return {head, x_t.slice(first, count), raw.slice(first, count)}; }
+  site items(index_t first, index_t count) const { return {head, x_t.slice(first, count), raw.slice(first, count)}; }
 
   /// scale * sum over items and terms, scale = 1 / B.
   template <class... Terms>

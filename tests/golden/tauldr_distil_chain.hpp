@@ -34,7 +34,7 @@ inline std::vector<double> tauldr_times(const recorded_case& recorded) {
 /// The coefficient of the datapoint term: (B).
 inline array<double, 1> tauldr_coefficients(const recorded_case& recorded, const std::string& word) {
   const std::vector<double> t = tauldr_times(recorded);
-  array<double, 1> weight(static_cast<index>(t.size()));  // (B)
+  array<double, 1> weight(static_cast<index_t>(t.size()));  // (B)
   std::transform(t.begin(), t.end(), weight.begin(), [&](double at) { return dimix::weight_at(tauldr_time_weight(word), at); });
   return weight;
 }
@@ -64,8 +64,8 @@ inline void check_tauldr_times(const recorded_case& recorded, case_report& repor
 inline void check_tauldr_distil_chain(const recorded_case& recorded, case_report& report) {
   check_tauldr_times(recorded, report);
 
-  const index B = recorded.config<index>("B"), M = recorded.config<index>("M"), D = recorded.config<index>("D"),
-              S = recorded.config<index>("S");
+  const index_t B = recorded.config<index_t>("B"), M = recorded.config<index_t>("M"), D = recorded.config<index_t>("D"),
+              S = recorded.config<index_t>("S");
   const auto x_0 = recorded.input<token>("x0_data", B, D);                                  // (B, D)
   const auto draws = recorded.input<token>("x0_from_student_u", B, M, D);                   // (B, M, D)
   const auto x_t = recorded.input<token>("x_t", B, D);                                      // (B, D)
@@ -105,7 +105,7 @@ inline void check_tauldr_distil_chain(const recorded_case& recorded, case_report
   // the mean over the components of an item is the loss of a site with M items
   report.check("distil_loss", {"dimix::objective::loss", "dimix::marginals"}, [&] {
     std::vector<double> values;
-    for (index b = 0; b < B; ++b)
+    for (index_t b = 0; b < B; ++b)
       values.push_back(small_times.items(b * M, M).loss(distillation_bound{teacher_small.whole().slice(b * M, M)}));
     return values;
   });

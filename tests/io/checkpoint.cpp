@@ -26,14 +26,14 @@ struct network {
 
   std::vector<tensor_source> sources() const {
     std::vector<tensor_source> blocks;
-    dimix::collect(blocks, "net.")("w", std::vector<dimix::index>{2, 3}, dimix::view<const float, 1>(w.data(), 6));
-    dimix::collect(blocks, "net.")("b", std::vector<dimix::index>{2}, dimix::view<const double, 1>(b.data(), 2));
+    dimix::collect(blocks, "net.")("w", std::vector<dimix::index_t>{2, 3}, dimix::view<const float, 1>(w.data(), 6));
+    dimix::collect(blocks, "net.")("b", std::vector<dimix::index_t>{2}, dimix::view<const double, 1>(b.data(), 2));
     return blocks;
   }
   std::vector<checkpoint_block> targets() {
     std::vector<checkpoint_block> blocks;
-    dimix::collect(blocks, "net.")("w", std::vector<dimix::index>{2, 3}, dimix::view<float, 1>(w.data(), 6));
-    dimix::collect(blocks, "net.")("b", std::vector<dimix::index>{2}, dimix::view<double, 1>(b.data(), 2));
+    dimix::collect(blocks, "net.")("w", std::vector<dimix::index_t>{2, 3}, dimix::view<float, 1>(w.data(), 6));
+    dimix::collect(blocks, "net.")("b", std::vector<dimix::index_t>{2}, dimix::view<double, 1>(b.data(), 2));
     return blocks;
   }
   friend bool operator==(const network&, const network&) = default;
@@ -81,7 +81,7 @@ TEST_CASE("the parameters of a network are collected with their names and shapes
   const auto& constant = mine;
   constant.for_each_block(dimix::collect(sources, "student."));
   CHECK(sources[0].name == "student.w");
-  CHECK(sources[0].shape == std::vector<dimix::index>{3, 5});
+  CHECK(sources[0].shape == std::vector<dimix::index_t>{3, 5});
   save_checkpoint(folder / "c", sources);
   std::vector<checkpoint_block> targets;
   theirs.for_each_block(dimix::collect(targets, "student."));

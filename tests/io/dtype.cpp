@@ -26,7 +26,7 @@ TEST_CASE("half precision widens exactly, for all of its 65536 patterns") {
   for (std::uint32_t bits = 0; bits < 0x10000; ++bits) {
     const int exponent = static_cast<int>(bits >> 10 & 31), fraction = static_cast<int>(bits & 1023);
     const double sign = bits & 0x8000 ? -1 : 1;
-    const float value = dimix::from_half(static_cast<std::uint16_t>(bits));
+    const float value = dimix::from_bits<dimix::half>(static_cast<std::uint16_t>(bits));
     if (exponent == 31) {
       CHECK(std::isnan(value) == (fraction != 0));
       CHECK(std::isinf(value) == (fraction == 0));
@@ -39,9 +39,9 @@ TEST_CASE("half precision widens exactly, for all of its 65536 patterns") {
 }
 
 TEST_CASE("bfloat16 is the upper half of a float") {
-  CHECK(dimix::from_bfloat16(0x3F80) == 1.0f);
-  CHECK(dimix::from_bfloat16(0xC049) == -3.140625f);
-  CHECK(std::isinf(dimix::from_bfloat16(0x7F80)));
+  CHECK(dimix::from_bits<dimix::bfloat16>(0x3F80) == 1.0f);
+  CHECK(dimix::from_bits<dimix::bfloat16>(0xC049) == -3.140625f);
+  CHECK(std::isinf(dimix::from_bits<dimix::bfloat16>(0x7F80)));
 }
 
 TEST_CASE("numbers keep their value through every conversion that is allowed") {
@@ -70,15 +70,15 @@ TEST_CASE("numbers that do not fit are refused with their value") {
 }
 
 TEST_CASE("sizes are counted without overflow") {
-  using shape = std::vector<dimix::index>;
-  dimix::index bytes = 0;
+  using shape = std::vector<dimix::index_t>;
+  dimix::index_t bytes = 0;
   CHECK(dimix::detail::count_bytes(shape{3, 4}, dtype::f64, bytes));
   CHECK(bytes == 96);
   CHECK(dimix::detail::count_bytes(shape{}, dtype::u8, bytes));
   CHECK(bytes == 1);
   CHECK(dimix::detail::count_bytes(shape{0, 7}, dtype::f32, bytes));
   CHECK(bytes == 0);
-  const dimix::index large = dimix::index{1} << 40;
+  const dimix::index_t large = dimix::index_t{1} << 40;
   CHECK_FALSE(dimix::detail::count_bytes(shape{large, large}, dtype::u8, bytes));
   CHECK_FALSE(dimix::detail::count_bytes(shape{large, 0, large}, dtype::u8, bytes));
   CHECK_FALSE(dimix::detail::count_bytes(shape{-1}, dtype::u8, bytes));

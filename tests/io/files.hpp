@@ -75,7 +75,7 @@ void random_damage(const bytes& whole, int count, F f) {
     const std::uint64_t changes = 1 + source(dimix::purpose::user, static_cast<std::uint64_t>(i), 0, 0, 0).first() % 4;
     for (std::uint64_t change = 0; change < changes; ++change) {
       const dimix::random_block bits =
-          source(dimix::purpose::user, static_cast<std::uint64_t>(i), 1, static_cast<dimix::index>(change), 0);
+          source(dimix::purpose::user, static_cast<std::uint64_t>(i), 1, static_cast<dimix::index_t>(change), 0);
       damaged[bits.first() % damaged.size()] ^= static_cast<std::byte>(1 + bits.second() % 255);
     }
     f(std::move(damaged));

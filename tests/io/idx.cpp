@@ -51,7 +51,7 @@ const test::bytes small = made(0x08, {2, 2, 3}, test::bytes_of("abcdefghijkl"));
 TEST_CASE("every element type is read, from big-endian to ours") {
   const dimix::raw_tensor pixels = parse_idx(small, "f");
   CHECK(pixels.type == dtype::u8);
-  CHECK(pixels.shape == std::vector<dimix::index>{2, 2, 3});
+  CHECK(pixels.shape == std::vector<dimix::index_t>{2, 2, 3});
   CHECK(pixels.load<int, 3>()(1, 0, 2) == 'i');
   using std::string;
   CHECK(parse_idx(made(0x09, {1}, test::bytes_of("\xFE")), "f").values<int>() == std::vector<int>{-2});

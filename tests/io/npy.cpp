@@ -36,7 +36,7 @@ void refused(const test::bytes& file, const char* reason) {
 template <class T>
 void round_trip(const test::temporary_folder& folder) {
   dimix::array<T, 2> values(3, 5);  // (3, 5)
-  for (dimix::index i = 0; i < 15; ++i) values.data()[i] = static_cast<T>(i % 2 + i / 3);
+  for (dimix::index_t i = 0; i < 15; ++i) values.data()[i] = static_cast<T>(i % 2 + i / 3);
   dimix::write_npy(folder / "x.npy", values);
   const dimix::raw_tensor read = dimix::read_npy(folder / "x.npy");
   CHECK(read.type == dimix::dtype_of<T>());
@@ -61,8 +61,8 @@ TEST_CASE("every type of number comes back bit for bit") {
 }
 
 TEST_CASE("the forms that NumPy writes are read") {
-  CHECK(parse_npy(made(header("<f4", "False", "(2, 3)"), 24), "f").shape == std::vector<dimix::index>{2, 3});
-  CHECK(parse_npy(made(header("<f4", "False", "(6,)"), 24), "f").shape == std::vector<dimix::index>{6});
+  CHECK(parse_npy(made(header("<f4", "False", "(2, 3)"), 24), "f").shape == std::vector<dimix::index_t>{2, 3});
+  CHECK(parse_npy(made(header("<f4", "False", "(6,)"), 24), "f").shape == std::vector<dimix::index_t>{6});
   CHECK(parse_npy(made(header("<f8", "False", "()"), 8), "f").shape.empty());
   CHECK(parse_npy(made(header("|b1", "False", "(4,)"), 4), "f").type == dtype::boolean);
   CHECK(parse_npy(made(header("<f2", "False", "(4,)"), 8), "f").type == dtype::f16);

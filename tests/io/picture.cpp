@@ -77,7 +77,7 @@ image decoded(const test::bytes& file) {
 }
 
 /// Pixels without a pattern.
-image noise(dimix::index height, dimix::index width, dimix::index channels) {
+image noise(dimix::index_t height, dimix::index_t width, dimix::index_t channels) {
   image picture = dimix::blank_image(height, width, 0, channels);
   for (std::size_t i = 0; i < picture.pixels.size(); ++i) picture.pixels[i] = static_cast<std::uint8_t>(i * i * 31 + i / 7);
   return picture;
@@ -105,22 +105,22 @@ TEST_CASE("what is no image is refused") {
                        invalid_argument);
   CHECK_THROWS_WITH_AS(dimix::encode_png({2, 2, 1, std::vector<std::uint8_t>(3)}), Contains("3 values for 2 x 2 pixels"),
                        invalid_argument);
-  CHECK_THROWS_WITH_AS(dimix::encode_png({dimix::index{1} << 40, dimix::index{1} << 40, 1, {}}), Contains("too large"),
+  CHECK_THROWS_WITH_AS(dimix::encode_png({dimix::index_t{1} << 40, dimix::index_t{1} << 40, 1, {}}), Contains("too large"),
                        invalid_argument);
   CHECK_THROWS_AS(dimix::blank_image(0, 3, 0), invalid_argument);
 }
 
 TEST_CASE("a grid puts every pixel of every image in its place") {
   dimix::array<dimix::token, 3> images(5, 2, 3);  // (5, 2, 3)
-  for (dimix::index i = 0; i < images.size(); ++i) images.data()[i] = static_cast<dimix::token>(i * 7 % 5);
+  for (dimix::index_t i = 0; i < images.size(); ++i) images.data()[i] = static_cast<dimix::token>(i * 7 % 5);
   const image grid =
       image_grid(images, {.levels = 5, .columns = 2, .scale = 3, .padding = 2, .paper = 255, .ink = 15, .gap = 200});
   CHECK(grid.height == 3 * (2 * 3 + 2) + 2);
   CHECK(grid.width == 2 * (3 * 3 + 2) + 2);
   std::vector<std::uint8_t> wanted(grid.pixels.size(), 200);
-  for (dimix::index i = 0; i < 5; ++i)
-    for (dimix::index y = 0; y < 2 * 3; ++y)
-      for (dimix::index x = 0; x < 3 * 3; ++x)
+  for (dimix::index_t i = 0; i < 5; ++i)
+    for (dimix::index_t y = 0; y < 2 * 3; ++y)
+      for (dimix::index_t x = 0; x < 3 * 3; ++x)
         wanted[static_cast<std::size_t>((2 + i / 2 * 8 + y) * grid.width + 2 + i % 2 * 11 + x)] =
             static_cast<std::uint8_t>(255 - 60 * images(i, y / 3, x / 3));
   CHECK(grid.pixels == wanted);
@@ -149,14 +149,14 @@ TEST_CASE("every printable character has a glyph of its own") {
   std::set<std::vector<bool>> shapes;
   for (char c = ' '; c <= '~'; ++c) {
     std::vector<bool> cells;
-    for (dimix::index y = 0; y < dimix::glyph_height; ++y)
-      for (dimix::index x = 0; x < dimix::glyph_width; ++x) cells.push_back(dimix::glyph_ink(c, y, x));
+    for (dimix::index_t y = 0; y < dimix::glyph_height; ++y)
+      for (dimix::index_t x = 0; x < dimix::glyph_width; ++x) cells.push_back(dimix::glyph_ink(c, y, x));
     CHECK_MESSAGE(shapes.insert(cells).second, c);
     CHECK((std::count(cells.begin(), cells.end(), true) == 0) == (c == ' '));
   }
   CHECK(dimix::text_length("one λ") == 5);
   int box = 0;
-  dimix::draw_text("λ", [&](dimix::index, dimix::index) { ++box; });
+  dimix::draw_text("λ", [&](dimix::index_t, dimix::index_t) { ++box; });
   CHECK(box == 20);  // the edge of 5 x 7 cells
 }
 
@@ -174,7 +174,7 @@ TEST_CASE("panels stand next to each other under their captions") {
   CHECK(std::count(sheet.pixels.begin(), sheet.pixels.end(), 100) == 30 * 40);
   CHECK(std::count(sheet.pixels.begin(), sheet.pixels.end(), 150) == 20 * 90);
   int cells = 0;
-  for (const char* text : {"I", "two", "lines"}) dimix::draw_text(text, [&](dimix::index, dimix::index) { ++cells; });
+  for (const char* text : {"I", "two", "lines"}) dimix::draw_text(text, [&](dimix::index_t, dimix::index_t) { ++cells; });
   CHECK(std::count(sheet.pixels.begin(), sheet.pixels.end(), 32) == cells);
 
   // a caption wider than its picture makes room for itself; columns = 1 stacks

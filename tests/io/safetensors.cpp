@@ -40,7 +40,7 @@ const std::string good =
 template <class T>
 void round_trip(const test::temporary_folder& folder) {
   dimix::array<T, 3> values(2, 3, 2);  // (2, 3, 2)
-  for (dimix::index i = 0; i < values.size(); ++i) values.data()[i] = static_cast<T>(static_cast<double>(i * i) / 2 + 1);
+  for (dimix::index_t i = 0; i < values.size(); ++i) values.data()[i] = static_cast<T>(static_cast<double>(i * i) / 2 + 1);
   values.data()[0] = std::numeric_limits<T>::max();
   values.data()[1] = std::numeric_limits<T>::lowest();
   dimix::write_safetensors(folder / "t", std::vector<tensor_source>{dimix::named_tensor("x", values)});
@@ -90,7 +90,7 @@ TEST_CASE("metadata, scalars and empty tensors come back, and the data are align
   const safetensors_file file = dimix::read_safetensors(folder / "t");
   CHECK(file.metadata() == metadata);
   CHECK(file.values<double>("scalar") == std::vector<double>{0.1});
-  CHECK(file.tensor("none").shape == std::vector<dimix::index>{0, 4});
+  CHECK(file.tensor("none").shape == std::vector<dimix::index_t>{0, 4});
   CHECK(file.load<float, 2>("none").size() == 0);
 
   const test::bytes bytes = dimix::read_whole(folder / "t");
@@ -224,7 +224,7 @@ TEST_CASE("the recorded vectors are read, with their manifests") {
       for (const auto& [name, about] : manifest.at(std::string(side) + "puts").items()) {
         const std::string full = std::string(side) + "." + name;
         REQUIRE_MESSAGE(file.contains(full), full);
-        CHECK(file.tensor(full).shape == about.at("shape").get<std::vector<dimix::index>>());
+        CHECK(file.tensor(full).shape == about.at("shape").get<std::vector<dimix::index_t>>());
         ++described;
       }
     CHECK(described == file.names().size());

@@ -34,12 +34,12 @@ TEST_CASE("a table lines up, numbers to the right, in text and in Markdown") {
 namespace {
 
 /// What a loop of `total` iterations prints to a file, which is no terminal.
-std::string printed(dimix::index first, dimix::index total, double loss) {
+std::string printed(dimix::index_t first, dimix::index_t total, double loss) {
   std::FILE* file = std::tmpfile();
   REQUIRE(file != nullptr);
   {
     support::progress bar({.label = "teacher", .total = total, .first = first, .out = file});
-    for (dimix::index i = first + 1; i <= total; ++i) bar.update(i, loss);
+    for (dimix::index_t i = first + 1; i <= total; ++i) bar.update(i, loss);
     bar.update(total, loss);  // once more does no harm
   }
   std::string text(static_cast<std::size_t>(std::ftell(file)), '\0');

@@ -10,16 +10,16 @@ namespace test_nn {
 
 namespace nn = dimix::nn;
 
-static nn::matrix<double> noisy(index rows, index features, std::uint64_t seed) {
+static nn::matrix<double> noisy(index_t rows, index_t features, std::uint64_t seed) {
   nn::matrix<double> m;
   m.resize(rows, features);
-  for (index i = 0; i < rows * features; ++i) m.whole().data()[i] = noise(seed, i);
+  for (index_t i = 0; i < rows * features; ++i) m.whole().data()[i] = noise(seed, i);
   return m;
 }
 
 static double dot(const nn::matrix<double>& a, const nn::matrix<double>& b) {
   double sum = 0;
-  for (index i = 0; i < a.whole().size(); ++i) sum += a.whole().data()[i] * b.whole().data()[i];
+  for (index_t i = 0; i < a.whole().size(); ++i) sum += a.whole().data()[i] * b.whole().data()[i];
   return sum;
 }
 
@@ -60,7 +60,7 @@ TEST_CASE("linear: gradients, in one call and in parts") {
   nn::weight_jobs<double> jobs;
   jobs.add(layer, x.whole(), gy.whole());
   REQUIRE(jobs.size() == 3);  // two ranges of inputs and the bias
-  for (index job = jobs.size() - 1; job >= 0; --job) jobs.run(other, job);
+  for (index_t job = jobs.size() - 1; job >= 0; --job) jobs.run(other, job);
   CHECK(same_bits(other.gradients(), store.gradients()));
 }
 
@@ -82,7 +82,7 @@ TEST_CASE("linear: default law of the weights, zero start, and shapes that do no
 }
 
 TEST_CASE("layer_norm: moments and gradients") {
-  constexpr index width = 20, rows = 6;
+  constexpr index_t width = 20, rows = 6;
   nn::parameters<double> store;
   const nn::layer_norm<double> layer(store, "norm", width);
   nn::matrix<double> x = noisy(rows, width, 2), y = noisy(rows, width, 0), hat = y, sums = noisy(1, 2 * width, 0);
@@ -93,13 +93,13 @@ TEST_CASE("layer_norm: moments and gradients") {
     return dot(y, gy) + dot(x, residual);
   };
   loss();
-  for (index r = 0; r < rows; ++r) {
+  for (index_t r = 0; r < rows; ++r) {
     double mean = 0, square = 0;
-    for (index i = 0; i < width; ++i) mean += y.row(r)[i] / width, square += y.row(r)[i] * y.row(r)[i] / width;
+    for (index_t i = 0; i < width; ++i) mean += y.row(r)[i] / width, square += y.row(r)[i] * y.row(r)[i] / width;
     CHECK(std::abs(mean) < 1e-12);
     CHECK(square == doctest::Approx(1).epsilon(1e-4));
   }
-  for (index i = 0; i < width; ++i) {
+  for (index_t i = 0; i < width; ++i) {
     store.values(layer.gain())(i) = 1 + 0.5 * noise(5, i);
     store.values(layer.bias())(i) = noise(6, i);
   }
@@ -130,9 +130,9 @@ TEST_CASE("layer_norm: without a residual") {
 }
 
 TEST_CASE_TEMPLATE("silu: values, also far out, and its derivative in place", Real, float, double) {
-  const index n = 3000;  // more than one strip
+  const index_t n = 3000;  // more than one strip
   std::vector<Real> x(n), y(n), g(n, Real(2));
-  for (index i = 0; i < n; ++i) x[static_cast<std::size_t>(i)] = static_cast<Real>(60 * noise(1, i));
+  for (index_t i = 0; i < n; ++i) x[static_cast<std::size_t>(i)] = static_cast<Real>(60 * noise(1, i));
   nn::silu(dimix::view<const Real, 1>(x.data(), n), dimix::view<Real, 1>(y.data(), n));
   nn::silu_backward(dimix::view<const Real, 1>(x.data(), n), dimix::view<const Real, 1>(g.data(), n),
                     dimix::view<Real, 1>(g.data(), n));
@@ -171,7 +171,7 @@ TEST_CASE("embedding_table: N(0, 1) at first; gradients go to the asked row alon
   const std::vector<float> g(128, 1.5f);
   table.backward(store, 7, {g.data(), 128});
   table.backward(store, 7, {g.data(), 128});
-  for (index i = 0; i < 12800; ++i) CHECK(store.gradients(table.table())(i) == (i / 128 == 7 ? 3.f : 0.f));
+  for (index_t i = 0; i < 12800; ++i) CHECK(store.gradients(table.table())(i) == (i / 128 == 7 ? 3.f : 0.f));
 }
 
 TEST_CASE("parameters: layout, names, adoption, and weights that depend on seed and name alone") {
@@ -182,7 +182,7 @@ TEST_CASE("parameters: layout, names, adoption, and weights that depend on seed 
   CHECK(same_bits(a.values(second.weight()), b.values(other.weight())));
   CHECK(a.count() == 15 + 5 + 10 + 2);
   for (const nn::block& block : a.blocks().blocks()) CHECK(block.offset % 16 == 0);
-  CHECK(a.blocks().find("first.weight")->shape == std::vector<index>{3, 5});
+  CHECK(a.blocks().find("first.weight")->shape == std::vector<index_t>{3, 5});
   CHECK(a.blocks().find("third") == nullptr);
   CHECK_THROWS_AS(a.add("first.weight", {1}), dimix::invalid_argument);
   CHECK_THROWS_AS(a.add("empty", {2, 0}), dimix::invalid_argument);
@@ -194,8 +194,8 @@ TEST_CASE("parameters: layout, names, adoption, and weights that depend on seed 
   for (float w : b.values(other.weight())) CHECK(w == 4.f);
 
   std::vector<std::string> names;
-  index count = 0;
-  a.for_each_block([&](const std::string& name, const std::vector<index>&, dimix::view<float, 1> data) {
+  index_t count = 0;
+  a.for_each_block([&](const std::string& name, const std::vector<index_t>&, dimix::view<float, 1> data) {
     names.push_back(name);
     count += data.size();
   });

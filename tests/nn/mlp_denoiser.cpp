@@ -13,7 +13,7 @@ static_assert(dimix::mixture_denoiser<nn::mlp_denoiser<float, categories>, float
 static_assert(dimix::mixture_denoiser<nn::mlp_denoiser<double, cube>, double>);
 static_assert(dimix::trainable_denoiser<nn::mlp_denoiser<float, categories>, float>);
 
-static constexpr index D = 5, S = 4, outputs = 3;
+static constexpr index_t D = 5, S = 4, outputs = 3;
 
 static nn::mlp_options small() {
   return {.dims = D,
@@ -29,9 +29,9 @@ static nn::mlp_options small() {
 }
 
 template <class Real>
-array<Real, 4> noisy(index B, index M, std::uint64_t seed) {
+array<Real, 4> noisy(index_t B, index_t M, std::uint64_t seed) {
   array<Real, 4> a(B, M, D, outputs);
-  for (index i = 0; i < a.size(); ++i) a.data()[i] = static_cast<Real>(noise(seed, i));
+  for (index_t i = 0; i < a.size(); ++i) a.data()[i] = static_cast<Real>(noise(seed, i));
   return a;
 }
 
@@ -43,7 +43,7 @@ array<Real, 4> answer(const Network& network, const batch<Real>& b) {
 }
 
 template <class Latent>
-void check_all_gradients(nn::mlp_options how, Latent law, index B, index M, index L) {
+void check_all_gradients(nn::mlp_options how, Latent law, index_t B, index_t M, index_t L) {
   nn::mlp_denoiser<double, Latent> network(how, law);
   // Larger weights than at the start, so that no term is too small to be seen.
   for (double& w : network.weights().values()) w *= 1.5;
@@ -54,7 +54,7 @@ void check_all_gradients(nn::mlp_options how, Latent law, index B, index M, inde
     network.set_passes(3);  // the same dropout every time
     network.forward(b.asked(), raw);
     double sum = 0;
-    for (index i = 0; i < raw.size(); ++i) sum += c.data()[i] * raw.data()[i];
+    for (index_t i = 0; i < raw.size(); ++i) sum += c.data()[i] * raw.data()[i];
     return sum;
   };
   loss();
@@ -62,7 +62,7 @@ void check_all_gradients(nn::mlp_options how, Latent law, index B, index M, inde
   nn::parameters<double>& weights = network.weights();
   const std::vector<double> gradient(weights.gradients().begin(), weights.gradients().end());
   for (const nn::block& block : weights.blocks().blocks()) {
-    const index stride = block.size > 200 ? 17 : 1;
+    const index_t stride = block.size > 200 ? 17 : 1;
     check_gradient(block.name, {weights.values().data() + block.offset, block.size},
                    {gradient.data() + block.offset, block.size}, loss, stride);
   }
@@ -109,7 +109,7 @@ TEST_CASE("gradients add up over passes, and each forward serves one backward") 
   answer(network, batch<double>(70, 4, D, S, 1, 8));  // an evaluation in between disturbs nothing
   network.backward(c);
   double largest = 0;
-  for (index i = 0; i < network.weights().size(); ++i) {
+  for (index_t i = 0; i < network.weights().size(); ++i) {
     CHECK(network.weights().gradients()(i) == doctest::Approx(2 * once[static_cast<std::size_t>(i)]));
     largest = std::max(largest, std::abs(once[static_cast<std::size_t>(i)]));
   }
@@ -117,7 +117,7 @@ TEST_CASE("gradients add up over passes, and each forward serves one backward") 
 }
 
 TEST_CASE_TEMPLATE("equal rows, equal bits: any batch, any split, any number of threads", Real, float, double) {
-  constexpr index B = 150, M = 3;
+  constexpr index_t B = 150, M = 3;
   for (const nn::token_encoding encoding : {nn::token_encoding::scalar, nn::token_encoding::one_hot}) {
     nn::mlp_options how = small();
     how.encoding = encoding;
@@ -128,10 +128,10 @@ TEST_CASE_TEMPLATE("equal rows, equal bits: any batch, any split, any number of 
       const nn::mlp_denoiser<Real, cube> other(how, cube{2}, cpu(threads));
       CHECK(same_bits(whole, answer(other, all)));
     }
-    for (const index part : {index{1}, index{2}, index{7}, index{64}, index{149}}) {
+    for (const index_t part : {index_t{1}, index_t{2}, index_t{7}, index_t{64}, index_t{149}}) {
       array<Real, 4> pieces(B, M, D, outputs);
-      for (index first = 0; first < B; first += part) {
-        const index count = std::min(part, B - first);
+      for (index_t first = 0; first < B; first += part) {
+        const index_t count = std::min(part, B - first);
         const dimix::request<Real> asked{.tokens = all.asked().tokens.slice(first, count),
                                          .times = all.asked().times.slice(first, count),
                                          .latents = all.asked().latents.slice(first, count),
@@ -149,8 +149,8 @@ TEST_CASE("equal rows, equal bits: the digits network, whose products are blocke
   array<float, 4> whole(200, 1, 64, 17), pieces(200, 1, 64, 17);
   nn::mlp_denoiser<float>(how, {}, cpu(2))(all.asked(), whole);
   const nn::mlp_denoiser<float> network(how);
-  for (index first = 0; first < 200; first += 33) {
-    const index count = std::min(index{33}, 200 - first);
+  for (index_t first = 0; first < 200; first += 33) {
+    const index_t count = std::min(index_t{33}, 200 - first);
     const dimix::request<float> asked{.tokens = all.asked().tokens.slice(first, count),
                                       .times = all.asked().times.slice(first, count),
                                       .latents = {},
@@ -161,13 +161,13 @@ TEST_CASE("equal rows, equal bits: the digits network, whose products are blocke
 }
 
 TEST_CASE("sharing x_t, t and λ among rows equals asking for every row alone, bit by bit") {
-  constexpr index B = 9, M = 8;
+  constexpr index_t B = 9, M = 8;
   const nn::mlp_denoiser<float, categories> network(small(), categories{M});
   batch<float> shared(B, M, D, S, 1), alone(B * M, 1, D, S, 1);
   shared.times(4) = shared.times(3);  // a run of equal times
-  for (index b = 0; b < B; ++b)
-    for (index m = 0; m < M; ++m) {
-      for (index d = 0; d < D; ++d) alone.tokens(b * M + m, d) = shared.tokens(b, d);
+  for (index_t b = 0; b < B; ++b)
+    for (index_t m = 0; m < M; ++m) {
+      for (index_t d = 0; d < D; ++d) alone.tokens(b * M + m, d) = shared.tokens(b, d);
       alone.times(b * M + m) = shared.times(b);
       alone.latents(b * M + m, 0, 0) = shared.latents(b, m, 0) = static_cast<float>((m * 5 + b) % M);
     }
@@ -178,7 +178,7 @@ TEST_CASE("sharing x_t, t and λ among rows equals asking for every row alone, b
 }
 
 TEST_CASE("forward without dropout answers as evaluation does; gradients are the same bits for any number of threads") {
-  constexpr index B = 40, M = 4;
+  constexpr index_t B = 40, M = 4;
   nn::mlp_options how = small();
   const batch<float> b(B, M, D, S, 1);
   const array<float, 4> c = noisy<float>(B, M, 9);
@@ -244,13 +244,13 @@ TEST_CASE("warm start: a student that adopts a teacher and ignores λ gives the 
   CHECK(done.left == std::vector<std::string>{"latent.table", "latent.in.weight", "latent.in.bias", "latent.start.weight",
                                               "latent.start.bias"});
   CHECK(done.copied.size() == teacher.weights().blocks().blocks().size());
-  for (const index M : {index{1}, index{4}}) {
+  for (const index_t M : {index_t{1}, index_t{4}}) {
     const batch<float> b(20, M, D, S, 1), plain(20, 1, D, S, 0);
     const array<float, 4> wanted = answer(teacher, plain), found = answer(student, b);
-    for (index i = 0; i < 20; ++i)
-      for (index m = 0; m < M; ++m)
-        for (index d = 0; d < D; ++d)
-          for (index s = 0; s < outputs; ++s) CHECK(found(i, m, d, s) == wanted(i, 0, d, s));
+    for (index_t i = 0; i < 20; ++i)
+      for (index_t m = 0; m < M; ++m)
+        for (index_t d = 0; d < D; ++d)
+          for (index_t s = 0; s < outputs; ++s) CHECK(found(i, m, d, s) == wanted(i, 0, d, s));
   }
   how.zero_latent = false;
   nn::mlp_denoiser<float, categories> live(how, categories{4});

@@ -14,20 +14,20 @@
 
 namespace test_nn {
 
-using dimix::index;
+using dimix::index_t;
 
 struct categories {
-  index count = 4;
-  index dims() const { return 1; }
-  index components() const { return count; }
+  index_t count = 4;
+  index_t dims() const { return 1; }
+  index_t components() const { return count; }
 };
 struct cube {
-  index axes = 2;
-  index dims() const { return axes; }
+  index_t axes = 2;
+  index_t dims() const { return axes; }
 };
 
 /// A uniform number of (-1, 1), a function of its place.
-inline double noise(std::uint64_t seed, index i) {
+inline double noise(std::uint64_t seed, index_t i) {
   return 2 * dimix::unit(dimix::rng{seed}(dimix::purpose::user, 0, 0, 0, i).first()) - 1;
 }
 
@@ -38,11 +38,11 @@ struct batch {
   dimix::array<Real, 1> times;
   dimix::array<Real, 3> latents;
 
-  batch(index B, index M, index D, index S, index L, std::uint64_t seed = 1) : tokens(B, D), times(B), latents(B, M, L) {
-    for (index i = 0; i < tokens.size(); ++i)
+  batch(index_t B, index_t M, index_t D, index_t S, index_t L, std::uint64_t seed = 1) : tokens(B, D), times(B), latents(B, M, L) {
+    for (index_t i = 0; i < tokens.size(); ++i)
       tokens.data()[i] = static_cast<dimix::token>((noise(seed, i) + 1) / 2 * static_cast<double>(S));
-    for (index b = 0; b < B; ++b) times(b) = static_cast<Real>((noise(seed + 1, b) + 1) / 2);
-    for (index i = 0; i < latents.size(); ++i)
+    for (index_t b = 0; b < B; ++b) times(b) = static_cast<Real>((noise(seed + 1, b) + 1) / 2);
+    for (index_t i = 0; i < latents.size(); ++i)
       latents.data()[i] = L == 1 ? static_cast<Real>(i % M) : static_cast<Real>((noise(seed + 2, i) + 1) / 2);
   }
 
@@ -63,11 +63,11 @@ bool same_bits(dimix::view<T, 1> a, dimix::view<T, 1> b) {
 /// d loss / d x by central differences against a gradient; x is put back. Some or all elements of x, by `stride`.
 template <class Loss>
 void check_gradient(const std::string& name, dimix::view<double, 1> x, dimix::view<const double, 1> gradient, const Loss& loss,
-                    index stride = 1) {
+                    index_t stride = 1) {
   constexpr double h = 1e-5;
   REQUIRE(x.size() == gradient.size());
   double largest = 0, worst = 0;
-  for (index i = 0; i < x.size(); i += stride) {
+  for (index_t i = 0; i < x.size(); i += stride) {
     const double kept = x(i);
     x(i) = kept + h;
     const double up = loss();

@@ -16,14 +16,14 @@ static nn::parameters<double> two_blocks() {
   nn::parameters<double> store;
   store.add("a", {3});
   store.add("b", {2, 2});
-  for (index i = 0; i < 3; ++i) store.values(0)(i) = static_cast<double>(i) - 1;
-  for (index i = 0; i < 4; ++i) store.values(1)(i) = 0.5 * static_cast<double>(i);
+  for (index_t i = 0; i < 3; ++i) store.values(0)(i) = static_cast<double>(i) - 1;
+  for (index_t i = 0; i < 4; ++i) store.values(1)(i) = 0.5 * static_cast<double>(i);
   return store;
 }
 
 static void set_gradients(nn::parameters<double>& store, std::uint64_t seed, double size = 1) {
-  for (const index block : {index{0}, index{1}})
-    for (index i = 0; i < store.gradients(block).size(); ++i) store.gradients(block)(i) = size * noise(seed, 10 * block + i);
+  for (const index_t block : {index_t{0}, index_t{1}})
+    for (index_t i = 0; i < store.gradients(block).size(); ++i) store.gradients(block)(i) = size * noise(seed, 10 * block + i);
 }
 
 TEST_CASE("adamw: the recurrence, with decay and clipping") {
@@ -33,7 +33,7 @@ TEST_CASE("adamw: the recurrence, with decay and clipping") {
   std::vector<double> x, m(7), v(7), g(7);
   const auto collect = [&](std::vector<double>& to, bool gradients) {
     to.clear();
-    for (const index block : {index{0}, index{1}})
+    for (const index_t block : {index_t{0}, index_t{1}})
       for (double value : gradients ? store.gradients(block) : store.values(block)) to.push_back(value);
   };
   collect(x, false);
@@ -68,7 +68,7 @@ TEST_CASE("adamw: the gaps between blocks stay zero") {
   nn::adamw<double> optimiser(store, {.weight_decay = 0.1});
   set_gradients(store, 1);
   optimiser.step(store, 0.1);
-  for (index i = 3; i < 16; ++i) CHECK(store.values()(i) == 0);
+  for (index_t i = 3; i < 16; ++i) CHECK(store.values()(i) == 0);
 }
 
 TEST_CASE("adamw: state copied by name resumes the same path") {
@@ -80,14 +80,14 @@ TEST_CASE("adamw: state copied by name resumes the same path") {
   nn::adamw<double> resumed(other);
   std::vector<std::pair<std::string, std::vector<double>>> saved;
   std::as_const(optimiser).for_each_block(
-      [&](const std::string& name, const std::vector<index>&, dimix::view<const double, 1> data) {
+      [&](const std::string& name, const std::vector<index_t>&, dimix::view<const double, 1> data) {
         saved.emplace_back(name, std::vector<double>(data.begin(), data.end()));
       });
   REQUIRE(saved.size() == 4);
   CHECK(saved[0].first == "first_moment/a");
   CHECK(saved[3].first == "second_moment/b");
   std::size_t next = 0;
-  resumed.for_each_block([&](const std::string& name, const std::vector<index>&, dimix::view<double, 1> data) {
+  resumed.for_each_block([&](const std::string& name, const std::vector<index_t>&, dimix::view<double, 1> data) {
     CHECK(name == saved[next].first);
     std::copy(saved[next].second.begin(), saved[next].second.end(), data.begin());
     ++next;
@@ -122,11 +122,11 @@ TEST_CASE("adamw and ema: the same bits for any number of threads") {
   for (const int threads : {1, 2, 3}) {
     nn::parameters<float> store;
     store.add("a", {100000});
-    for (index i = 0; i < 100000; ++i) store.values(0)(i) = static_cast<float>(noise(1, i));
+    for (index_t i = 0; i < 100000; ++i) store.values(0)(i) = static_cast<float>(noise(1, i));
     nn::adamw<float> optimiser(store, {.weight_decay = 0.01, .clip = 2}, cpu(threads));
     nn::ema<float> average(store, 0.9, cpu(threads));
     for (std::uint64_t n = 0; n < 3; ++n) {
-      for (index i = 0; i < 100000; ++i) store.gradients(0)(i) = static_cast<float>(noise(n, i));
+      for (index_t i = 0; i < 100000; ++i) store.gradients(0)(i) = static_cast<float>(noise(n, i));
       const double found = optimiser.step(store, 0.1);
       if (threads == 1) length = n == 2 ? found : length;
       if (n == 2) CHECK(found == length);
@@ -166,7 +166,7 @@ TEST_CASE("ema: the closed law") {
   CHECK(target.values(0)(0) == doctest::Approx(-1));
   std::vector<std::string> names;
   average.for_each_block(
-      [&](const std::string& name, const std::vector<index>&, dimix::view<double, 1>) { names.push_back(name); });
+      [&](const std::string& name, const std::vector<index_t>&, dimix::view<double, 1>) { names.push_back(name); });
   CHECK(names == std::vector<std::string>{"average/a", "average/b"});
 }
 
@@ -178,7 +178,7 @@ TEST_CASE("warmup_cosine: end points, middle and order") {
   CHECK(rate(599) == doctest::Approx(2e-3 * 0.525));
   CHECK(rate(1099) == doctest::Approx(1e-4));
   CHECK(rate(5000) == doctest::Approx(1e-4));
-  for (index step = 1; step < 1100; ++step) CHECK((step < 100 ? rate(step) > rate(step - 1) : rate(step) < rate(step - 1)));
+  for (index_t step = 1; step < 1100; ++step) CHECK((step < 100 ? rate(step) > rate(step - 1) : rate(step) < rate(step - 1)));
   const nn::warmup_cosine flat{.peak = 1, .warmup = 0, .steps = 10, .last = 1};
   CHECK(flat(0) == doctest::Approx(1));
   CHECK_THROWS_AS(rate(-1), dimix::invalid_argument);

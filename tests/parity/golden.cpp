@@ -13,7 +13,7 @@ namespace {
 struct copy_of_case {
   struct tensor {
     dimix::dtype type;
-    std::vector<dimix::index> shape;
+    std::vector<dimix::index_t> shape;
     std::vector<std::byte> bytes;
   };
   std::map<std::string, tensor> tensors;
@@ -119,7 +119,7 @@ TEST_CASE("any subset of the outputs is checked for what it has") {
     const golden::folder_result result = checked(folder.path());
     INFO(path);
     CHECK(result.good());
-    CHECK(result.recorded == static_cast<dimix::index>(part.manifest.at("outputs").size()));
+    CHECK(result.recorded == static_cast<dimix::index_t>(part.manifest.at("outputs").size()));
   }
 }
 

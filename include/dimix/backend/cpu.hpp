@@ -21,19 +21,19 @@ class cpu {
 
   /// The loop itself, for host code such as networks: f(worker, i), worker in [0, threads()).
   template <class F>
-  void for_each(index n, F&& f) const {
+  void for_each(index_t n, F&& f) const {
     pool_->for_each(n, f);
   }
 
   /// body(group, tile, row), see backend.hpp. Rows are handed out in chunks, so that short rows do not pay for the hand-out.
   template <class Real, class Body>
-  void sweep(index rows, index tile, const Body& body) const {
-    const index chunk = larger<index>(1, smaller<index>(64, rows / (8 * threads())));
+  void sweep(index_t rows, index_t tile, const Body& body) const {
+    const index_t chunk = larger<index_t>(1, smaller<index_t>(64, rows / (8 * threads())));
     std::vector<std::vector<Real>> scratch(static_cast<std::size_t>(threads()));
-    pool_->for_each((rows + chunk - 1) / chunk, [&](int worker, index c) {
+    pool_->for_each((rows + chunk - 1) / chunk, [&](int worker, index_t c) {
       auto& mine = scratch[static_cast<std::size_t>(worker)];
       mine.resize(static_cast<std::size_t>(tile));
-      for (index row = c * chunk; row < smaller(rows, (c + 1) * chunk); ++row)
+      for (index_t row = c * chunk; row < smaller(rows, (c + 1) * chunk); ++row)
         body(serial_group{}, view<Real, 1>(mine.data(), tile), row);
     });
   }

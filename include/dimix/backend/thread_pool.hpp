@@ -40,7 +40,7 @@ class thread_pool {
   /// f(worker, i) for every i in [0, n), worker in [0, threads()). The first exception that f throws is thrown again here, after
   /// all threads have stopped. A call from inside f runs in the calling thread alone.
   template <class F>
-  void for_each(index n, F&& f) {
+  void for_each(index_t n, F&& f) {
     if (workers_.empty() || n <= 1 || inside_) return run_alone(n, f);
     std::lock_guard one_loop_at_a_time(loop_mutex_);
     next_.store(0, std::memory_order_relaxed);
@@ -61,15 +61,15 @@ class thread_pool {
 
  private:
   template <class F>
-  void run_alone(index n, F& f) {
-    for (index i = 0; i < n; ++i) f(0, i);
+  void run_alone(index_t n, F& f) {
+    for (index_t i = 0; i < n; ++i) f(0, i);
   }
 
   template <class F>
-  void take(int worker, index n, F& f) {
+  void take(int worker, index_t n, F& f) {
     inside_ = true;
     try {
-      for (index i = next_.fetch_add(1); i < n; i = next_.fetch_add(1)) f(worker, i);
+      for (index_t i = next_.fetch_add(1); i < n; i = next_.fetch_add(1)) f(worker, i);
     } catch (...) {
       next_.store(n);
       std::lock_guard lock(mutex_);
@@ -97,7 +97,7 @@ class thread_pool {
   std::mutex loop_mutex_, mutex_;
   std::condition_variable wake_, done_;
   std::function<void(int)> loop_;
-  std::atomic<index> next_{0};
+  std::atomic<index_t> next_{0};
   std::exception_ptr error_;
   int running_ = 0;
   unsigned long generation_ = 0;

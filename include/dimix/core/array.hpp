@@ -20,17 +20,17 @@ class array {
   array() = default;
 
   template <class... Extents>
-    requires(sizeof...(Extents) == Rank && (std::is_convertible_v<Extents, index> && ...))
+    requires(sizeof...(Extents) == Rank && (std::is_convertible_v<Extents, index_t> && ...))
   explicit array(Extents... extents) {
     resize(extents...);
   }
 
   /// New extents; the elements are unspecified afterwards.
   template <class... Extents>
-    requires(sizeof...(Extents) == Rank && (std::is_convertible_v<Extents, index> && ...))
+    requires(sizeof...(Extents) == Rank && (std::is_convertible_v<Extents, index_t> && ...))
   void resize(Extents... extents) {
-    extents_ = {static_cast<index>(extents)...};
-    for (index extent : extents_) expects(extent >= 0, "array: extent ", extent, " is negative");
+    extents_ = {static_cast<index_t>(extents)...};
+    for (index_t extent : extents_) expects(extent >= 0, "array: extent ", extent, " is negative");
     values_.resize(static_cast<std::size_t>(whole().size()));
   }
 
@@ -51,8 +51,8 @@ class array {
     return whole()(indices...);
   }
 
-  index extent(int axis) const { return extents_[static_cast<std::size_t>(axis)]; }
-  index size() const { return whole().size(); }
+  index_t extent(int axis) const { return extents_[static_cast<std::size_t>(axis)]; }
+  index_t size() const { return whole().size(); }
   T* data() { return values_.data(); }
   const T* data() const { return values_.data(); }
   T* begin() { return values_.data(); }
@@ -68,7 +68,7 @@ class array {
     return std::apply([&](auto... extents) { return view<U, Rank>(data, extents...); }, extents_);
   }
 
-  std::array<index, Rank> extents_{};
+  std::array<index_t, Rank> extents_{};
   std::vector<T> values_;
 };
 

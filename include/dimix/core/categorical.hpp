@@ -16,26 +16,26 @@ namespace dimix {
 /// times per state; it need not be normalised, but exp of it must stay inside the range of Real. Returns -1 when the sum is not
 /// positive and finite: no state is possible, or a log-probability is NaN or too large. Cost: O(S), no memory.
 template <class LogProb>
-DIMIX_HD token draw_categorical(index S, const LogProb& log_prob, random_block bits) {
-  constexpr index block = 64;
-  const auto weight = [&](index s) {
+DIMIX_HD token draw_categorical(index_t S, const LogProb& log_prob, random_block bits) {
+  constexpr index_t block = 64;
+  const auto weight = [&](index_t s) {
     using std::exp;
     return static_cast<double>(exp(log_prob(s)));
   };
-  const auto block_sum = [&](index first) {
+  const auto block_sum = [&](index_t first) {
     double sum = 0;
-    for (index s = first; s < smaller(S, first + block); ++s) sum += weight(s);
+    for (index_t s = first; s < smaller(S, first + block); ++s) sum += weight(s);
     return sum;
   };
 
   double total = 0;
-  for (index first = 0; first < S; first += block) total += block_sum(first);
+  for (index_t first = 0; first < S; first += block) total += block_sum(first);
   if (!(total > 0 && total < infinity<double>())) return -1;
 
-  index chosen = 0;
+  index_t chosen = 0;
   double chosen_sum = 0, largest = -1;
   std::uint64_t reach = 0;
-  for (index first = 0; first < S; first += block) {
+  for (index_t first = 0; first < S; first += block) {
     const double sum = block_sum(first);
     const std::uint64_t width = share(sum / total);
     const bool hit = bits.first() - reach < width;
@@ -44,10 +44,10 @@ DIMIX_HD token draw_categorical(index S, const LogProb& log_prob, random_block b
     reach += width;
   }
 
-  index state = chosen;
+  index_t state = chosen;
   reach = 0;
   largest = -1;
-  for (index s = chosen; s < smaller(S, chosen + block); ++s) {
+  for (index_t s = chosen; s < smaller(S, chosen + block); ++s) {
     const double p = weight(s);
     const std::uint64_t width = share(p / chosen_sum);
     const bool hit = bits.second() - reach < width;
@@ -60,9 +60,9 @@ DIMIX_HD token draw_categorical(index S, const LogProb& log_prob, random_block b
 
 /// The most probable state, the first of equals.
 template <class LogProb>
-DIMIX_HD token argmax(index S, const LogProb& log_prob) {
-  index best = 0;
-  for (index s = 1; s < S; ++s)
+DIMIX_HD token argmax(index_t S, const LogProb& log_prob) {
+  index_t best = 0;
+  for (index_t s = 1; s < S; ++s)
     if (log_prob(s) > log_prob(best)) best = s;
   return static_cast<token>(best);
 }
@@ -70,8 +70,8 @@ DIMIX_HD token argmax(index S, const LogProb& log_prob) {
 /// The race of MDLM, SEDD and SDTT: argmax_s w(s) / (1e-10 - log(u(s) + 1e-10)), one uniform per state (sdtt
 /// sampling/ancestral.py sample_categorical). Kept for parity with recorded uniforms; its tail is truncated, see above.
 template <class Weight, class Uniform>
-DIMIX_HD token draw_race(index S, const Weight& weight, const Uniform& uniform) {
-  const auto arrival = [&](index s) {
+DIMIX_HD token draw_race(index_t S, const Weight& weight, const Uniform& uniform) {
+  const auto arrival = [&](index_t s) {
     using std::log;
     using Real = decltype(weight(s) + uniform(s));
     return weight(s) / (Real(1e-10) - log(uniform(s) + Real(1e-10)));

@@ -27,7 +27,7 @@ void expects_shape(const char* name, const view<T, Rank>& v, Extents... extents)
 }
 
 /// t itself, if it lies in [0, 1].
-inline double expects_time(const char* name, index b, double t) {
+inline double expects_time(const char* name, index_t b, double t) {
   expects(t >= 0 && t <= 1, name, "[", b, "] = ", t, " lies outside [0, 1]");
   return t;
 }
@@ -35,14 +35,14 @@ inline double expects_time(const char* name, index b, double t) {
 /// Throws unless every token of (B, D) is a state of its position.
 template <class Space>
 void expects_tokens(const char* name, view<const token, 2> tokens, const Space& space) {
-  for (index b = 0; b < tokens.extent(0); ++b)
-    for (index d = 0; d < tokens.extent(1); ++d)
+  for (index_t b = 0; b < tokens.extent(0); ++b)
+    for (index_t d = 0; d < tokens.extent(1); ++d)
       expects(tokens(b, d) >= 0 && tokens(b, d) < space.states(d), name, "[", b, ", ", d, "] = ", tokens(b, d),
               " is not a state: it must lie in [0, ", space.states(d), ")");
 }
 
 /// Throws unless the counters fit the layout of random bits (core/rng.hpp).
-inline void expects_draws(const char* name, index step, index draw, index dims) {
+inline void expects_draws(const char* name, index_t step, index_t draw, index_t dims) {
   expects(step >= 0 && step < rng::max_step, name, ": step = ", step, " lies outside [0, ", rng::max_step, ")");
   expects(draw >= 0 && draw < rng::max_draw, name, ": draw = ", draw, " lies outside [0, ", rng::max_draw, ")");
   expects(dims <= rng::max_position, name, ": D = ", dims, " positions are more than ", rng::max_position);
@@ -52,7 +52,7 @@ inline void expects_draws(const char* name, index step, index draw, index dims) 
 template <class T, int Rank>
 void expects_finite(const char* name, const view<T, Rank>& values) {
   using std::isfinite;
-  for (index i = 0; i < values.size(); ++i)
+  for (index_t i = 0; i < values.size(); ++i)
     expects<numeric_error>(isfinite(static_cast<double>(values.data()[i])), name, " of shape ", shape_of(values), " holds ",
                            static_cast<double>(values.data()[i]), " at flat index ", i);
 }

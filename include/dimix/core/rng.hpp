@@ -55,11 +55,11 @@ DIMIX_HD constexpr random_block philox(random_block counter, std::uint32_t key0,
 struct rng {
   std::uint64_t seed = 0;
 
-  static constexpr index max_step = index{1} << 18;
-  static constexpr index max_draw = index{1} << 16;
-  static constexpr index max_position = index{1} << 24;
+  static constexpr index_t max_step = index_t{1} << 18;
+  static constexpr index_t max_draw = index_t{1} << 16;
+  static constexpr index_t max_position = index_t{1} << 24;
 
-  DIMIX_HD constexpr random_block operator()(purpose what, std::uint64_t item, index step, index draw, index position) const {
+  DIMIX_HD constexpr random_block operator()(purpose what, std::uint64_t item, index_t step, index_t draw, index_t position) const {
     const std::uint64_t place = static_cast<std::uint64_t>(what) << 58 | static_cast<std::uint64_t>(step) << 40 |
                                 static_cast<std::uint64_t>(draw) << 24 | static_cast<std::uint64_t>(position);
     return philox({{static_cast<std::uint32_t>(item), static_cast<std::uint32_t>(item >> 32), static_cast<std::uint32_t>(place),

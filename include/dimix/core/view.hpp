@@ -12,7 +12,8 @@
 
 namespace dimix {
 
-using index = std::ptrdiff_t;
+using index_t = std::ptrdiff_t;  // of every size, extent and position in an array
+using index = index_t;
 
 struct host_space {};
 struct device_space {};
@@ -29,8 +30,8 @@ class view {
   constexpr view() = default;
 
   template <class... Extents>
-    requires(sizeof...(Extents) == Rank && (std::is_convertible_v<Extents, index> && ...))
-  DIMIX_HD constexpr view(T* data, Extents... extents) : data_(data), extents_{static_cast<index>(extents)...} {}
+    requires(sizeof...(Extents) == Rank && (std::is_convertible_v<Extents, index_t> && ...))
+  DIMIX_HD constexpr view(T* data, Extents... extents) : data_(data), extents_{static_cast<index_t>(extents)...} {}
 
   /// view<T> -> view<const T>, same space
   template <class U>
@@ -40,10 +41,10 @@ class view {
   }
 
   DIMIX_HD constexpr T* data() const { return data_; }
-  DIMIX_HD constexpr index extent(int axis) const { return extents_[axis]; }
+  DIMIX_HD constexpr index_t extent(int axis) const { return extents_[axis]; }
   DIMIX_HD constexpr bool empty() const { return size() == 0; }
-  DIMIX_HD constexpr index size() const {
-    index count = 1;
+  DIMIX_HD constexpr index_t size() const {
+    index_t count = 1;
     for (int axis = 0; axis < Rank; ++axis) count *= extents_[axis];
     return count;
   }
@@ -51,23 +52,23 @@ class view {
   template <class... Indices>
     requires(sizeof...(Indices) == Rank)
   DIMIX_HD constexpr T& operator()(Indices... indices) const {
-    return data_[offset(static_cast<index>(indices)...)];
+    return data_[offset(static_cast<index_t>(indices)...)];
   }
 
   /// The last axis at the given leading indices: rank 1.
   template <class... Indices>
     requires(sizeof...(Indices) == Rank - 1 && Rank > 1)
   DIMIX_HD constexpr view<T, 1, Space> row(Indices... indices) const {
-    return {data_ + offset(static_cast<index>(indices)..., index{0}), extents_[Rank - 1]};
+    return {data_ + offset(static_cast<index_t>(indices)..., index_t{0}), extents_[Rank - 1]};
   }
 
   /// Without the first axis, at index i: rank - 1.
-  DIMIX_HD constexpr decltype(auto) operator[](index i) const {
+  DIMIX_HD constexpr decltype(auto) operator[](index_t i) const {
     if constexpr (Rank == 1) {
       return (data_[i]);
     } else {
       view<T, Rank - 1, Space> inner;
-      index stride = 1;
+      index_t stride = 1;
       for (int axis = 1; axis < Rank; ++axis) stride *= (inner.extents_[axis - 1] = extents_[axis]);
       inner.data_ = data_ + i * stride;
       return inner;
@@ -75,8 +76,8 @@ class view {
   }
 
   /// Items [first, first + count) of the first axis.
-  DIMIX_HD constexpr view slice(index first, index count) const {
-    index stride = 1;
+  DIMIX_HD constexpr view slice(index_t first, index_t count) const {
+    index_t stride = 1;
     for (int axis = 1; axis < Rank; ++axis) stride *= extents_[axis];
     view part = *this;
     part.data_ = data_ + first * stride;
@@ -99,9 +100,9 @@ class view {
   friend class view;
 
   template <class... Indices>
-  DIMIX_HD constexpr index offset(Indices... indices) const {
-    const index at[] = {indices...};
-    index flat_index = 0;
+  DIMIX_HD constexpr index_t offset(Indices... indices) const {
+    const index_t at[] = {indices...};
+    index_t flat_index = 0;
     for (int axis = 0; axis < Rank; ++axis) {
       DIMIX_ASSERT(at[axis] >= 0 && at[axis] < extents_[axis]);
       flat_index = flat_index * extents_[axis] + at[axis];
@@ -110,7 +111,7 @@ class view {
   }
 
   T* data_ = nullptr;
-  index extents_[Rank] = {};
+  index_t extents_[Rank] = {};
 };
 
 static_assert(std::is_trivially_copyable_v<view<float, 4>>);

@@ -10,10 +10,10 @@ template <class Student, class Teacher>
 class hybrid {
  public:
   /// Calls 0, ..., student_calls - 1 of a path go to the student. Both must have the same head and outputs.
-  hybrid(const Student& student, const Teacher& teacher, index student_calls)
+  hybrid(const Student& student, const Teacher& teacher, index_t student_calls)
       : student_(student), teacher_(teacher), student_calls_(student_calls) {}
 
-  index outputs() const { return student_.outputs(); }
+  index_t outputs() const { return student_.outputs(); }
   auto latent() const
     requires requires(const Student s) { s.latent(); }
   {
@@ -29,14 +29,14 @@ class hybrid {
   void operator()(request<Real> asked, view<Real, 4> raw) const {
     if (asked.step < student_calls_) return student_(asked, raw);
     if constexpr (!mixture_denoiser<Teacher, Real>)
-      asked.latents = {asked.latents.data(), asked.batch(), asked.components(), index{0}};
+      asked.latents = {asked.latents.data(), asked.batch(), asked.components(), index_t{0}};
     teacher_(asked, raw);
   }
 
  private:
   const Student& student_;
   const Teacher& teacher_;
-  index student_calls_;
+  index_t student_calls_;
 };
 
 }  // namespace dimix

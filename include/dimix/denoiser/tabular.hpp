@@ -30,19 +30,19 @@ class tabular {
     expects(std::abs(total - 1) < 1e-9, "tabular: probabilities sum to ", total);
   }
 
-  index outputs() const { return process_.max_states(); }
+  index_t outputs() const { return process_.max_states(); }
 
   /// raw = log p, floored at the log of the smallest number that Real holds with room: e^-700 in double, e^-80 in float.
   template <class Real>
   void operator()(const request<Real>& asked, view<Real, 4> raw) const {
-    const index S = outputs();
+    const index_t S = outputs();
     expects(asked.dims() == D_, "tabular: asked for D = ", asked.dims(), " positions, but the table has ", D_);
     std::vector<double> row(static_cast<std::size_t>(D_ * S));  // (D, S)
-    for (index b = 0; b < asked.batch(); ++b) {
+    for (index_t b = 0; b < asked.batch(); ++b) {
       posterior(asked.tokens.row(b), static_cast<double>(asked.times(b)), row);
-      for (index m = 0; m < raw.extent(1); ++m)
-        for (index d = 0; d < D_; ++d)
-          for (index s = 0; s < S; ++s) {
+      for (index_t m = 0; m < raw.extent(1); ++m)
+        for (index_t d = 0; d < D_; ++d)
+          for (index_t s = 0; s < S; ++s) {
             const double floor = sizeof(Real) == 8 ? -700.0 : -80.0;
             raw(b, m, d, s) = static_cast<Real>(std::max(std::log(row[static_cast<std::size_t>(d * S + s)]), floor));
           }
@@ -54,20 +54,20 @@ class tabular {
   void fall_back(std::vector<double>& row) const {
     row.assign(row.size(), 0.0);
     for (std::size_t n = 0; n < probabilities_.size(); ++n)
-      for (index d = 0; d < D_; ++d)
+      for (index_t d = 0; d < D_; ++d)
         row[static_cast<std::size_t>(d * outputs() + sequences_[n * static_cast<std::size_t>(D_) + static_cast<std::size_t>(d)])] += probabilities_[n];
   }
 
   void posterior(view<const token, 1> x_t, double t, std::vector<double>& row) const {
     const auto kernel = process_.template between<double>(0, t);
-    const index S = outputs();
+    const index_t S = outputs();
     row.assign(row.size(), 0.0);
     double total = 0;
     for (std::size_t n = 0; n < probabilities_.size(); ++n) {
       const token* x_0 = sequences_.data() + n * static_cast<std::size_t>(D_);
       double p = probabilities_[n];
-      for (index d = 0; d < D_ && p > 0; ++d) p *= kernel.marginal_t(d, x_0[d], x_t[d]);
-      for (index d = 0; d < D_; ++d) row[static_cast<std::size_t>(d * S + x_0[d])] += p;
+      for (index_t d = 0; d < D_ && p > 0; ++d) p *= kernel.marginal_t(d, x_0[d], x_t[d]);
+      for (index_t d = 0; d < D_; ++d) row[static_cast<std::size_t>(d * S + x_0[d])] += p;
       total += p;
     }
     if (!(total > 0)) return fall_back(row);
@@ -75,7 +75,7 @@ class tabular {
   }
 
   Process process_;
-  index D_;
+  index_t D_;
   std::vector<token> sequences_;
   std::vector<double> probabilities_;
 };

@@ -46,13 +46,13 @@ class pretrainer {
 
  private:
   void prepare(view<const token, 2> x_0, std::uint64_t first_item) {
-    const index B = x_0.extent(0), D = x_0.extent(1);
+    const index_t B = x_0.extent(0), D = x_0.extent(1);
     const rng random{options_.seed};
     const double start = unit(random(purpose::time, first_item, 2, 0, 0).first());
     items_.resize(B);                     // (B)
     t_.resize(B);                         // (B)
     times_.resize(B);                     // (B)
-    for (index b = 0; b < B; ++b) {
+    for (index_t b = 0; b < B; ++b) {
       items_(b) = first_item + static_cast<std::uint64_t>(b);
       t_(b) = between(antithetic(start, b, B), options_.shortest_time, 1.0);
       times_(b) = static_cast<Real>(t_(b));

@@ -18,7 +18,7 @@ DIMIX_HD inline double log_uniform(double u, double low, double high) {
 }
 
 /// (u + b / B) mod 1: B numbers from one, each uniform, together even ("antithetic" in sdtt and MDLM).
-DIMIX_HD inline double antithetic(double u, index b, index B) {
+DIMIX_HD inline double antithetic(double u, index_t b, index_t B) {
   const double shifted = u + static_cast<double>(b) / static_cast<double>(B);
   return shifted >= 1 ? shifted - 1 : shifted;
 }

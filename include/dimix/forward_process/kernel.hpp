@@ -32,28 +32,28 @@ struct two_time_kernel {
     return {space, kept(sigma_s), hit(sigma_s), kept(sigma_t), hit(sigma_t), kept(between), hit(between)};
   }
 
-  DIMIX_HD Real prior(index d, token s) const { return static_cast<Real>(space.prior(d, s)); }
+  DIMIX_HD Real prior(index_t d, token s) const { return static_cast<Real>(space.prior(d, s)); }
 
   /// q(x_s = a | x_0)
-  DIMIX_HD Real marginal_s(index d, token x_0, token a) const { return kept_s * (a == x_0) + hit_s * prior(d, a); }
+  DIMIX_HD Real marginal_s(index_t d, token x_0, token a) const { return kept_s * (a == x_0) + hit_s * prior(d, a); }
   /// q(x_t = y | x_0)
-  DIMIX_HD Real marginal_t(index d, token x_0, token y) const { return kept_t * (y == x_0) + hit_t * prior(d, y); }
+  DIMIX_HD Real marginal_t(index_t d, token x_0, token y) const { return kept_t * (y == x_0) + hit_t * prior(d, y); }
   /// q(x_t = y | x_s = a)
-  DIMIX_HD Real transition(index d, token a, token y) const { return stay * (a == y) + jump * prior(d, y); }
+  DIMIX_HD Real transition(index_t d, token a, token y) const { return stay * (a == y) + jump * prior(d, y); }
   /// q(x_s = a | x_0, x_t = y); 0 where x_0 cannot have become y
-  DIMIX_HD Real posterior(index d, token x_0, token y, token a) const {
+  DIMIX_HD Real posterior(index_t d, token x_0, token y, token a) const {
     const Real z = marginal_t(d, x_0, y);
     return z == Real(0) ? Real(0) : transition(d, a, y) * marginal_s(d, x_0, a) / z;
   }
 
   /// x_t from q(x_t | x_0): one comparison and, when hit, one draw of the prior.
-  DIMIX_HD token corrupt(index d, token x_0, random_block bits) const {
+  DIMIX_HD token corrupt(index_t d, token x_0, random_block bits) const {
     return bernoulli(static_cast<double>(kept_t), bits.first()) ? x_0 : draw_prior(space, d, bits.second());
   }
 
   /// x_s from q(x_s | x_0, x_t = y). A B is a sum of four non-negative parts: y untouched twice or hit before s and then kept;
   /// x_0 kept until s and then hit; hit twice. For absorbing this is the two-stage draw: unmask or not, then the token.
-  DIMIX_HD token draw_posterior(index d, token x_0, token y, random_block bits) const {
+  DIMIX_HD token draw_posterior(index_t d, token x_0, token y, random_block bits) const {
     const double at_y = prior(d, y);
     const double same = static_cast<double>(stay) * ((x_0 == y ? static_cast<double>(kept_s) : 0.0) + static_cast<double>(hit_s) * at_y);
     const double revealed = static_cast<double>(jump) * at_y * static_cast<double>(kept_s);
@@ -74,13 +74,13 @@ struct two_time_kernel {
 template <class Space, class Real>
 struct reverse_row {
   two_time_kernel<Space, Real> kernel;
-  index d;
+  index_t d;
   token y;
   Real log_z_same, log_z_other;  // Z for x_0 = y and for any other x_0
   Real log_w;
   bool frozen;
 
-  DIMIX_HD static reverse_row make(const two_time_kernel<Space, Real>& kernel, index d, token y, Real log_p_y) {
+  DIMIX_HD static reverse_row make(const two_time_kernel<Space, Real>& kernel, index_t d, token y, Real log_p_y) {
     using std::log;
     const Real at_y = kernel.prior(d, y);
     const Real other = kernel.hit_t * at_y;

@@ -18,7 +18,7 @@ template <class Space, class Real>
 struct score_row {
   reverse_row<Space, Real> step;
 
-  DIMIX_HD static score_row make(const two_time_kernel<Space, Real>& kernel, index d, token x_t, Real log_p_x_t) {
+  DIMIX_HD static score_row make(const two_time_kernel<Space, Real>& kernel, index_t d, token x_t, Real log_p_x_t) {
     return {reverse_row<Space, Real>::make(kernel, d, x_t, log_p_x_t)};
   }
 

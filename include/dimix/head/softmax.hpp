@@ -7,11 +7,11 @@ namespace dimix {
 
 /// log of the sum of the exponentials of n numbers: the maximum first, so that the second pass is plain arithmetic.
 template <std::floating_point Real, class Group, class Value>
-DIMIX_HD Real log_sum_exp(const Group& group, index n, const Value& value) {
+DIMIX_HD Real log_sum_exp(const Group& group, index_t n, const Value& value) {
   using std::exp, std::log;
   const Real top = group.reduce(n, -infinity<Real>(), maximum{}, value);
   if (top == -infinity<Real>()) return top;
-  return top + log(group.reduce(n, Real(0), plus{}, [&](index i) { return exp(value(i) - top); }));
+  return top + log(group.reduce(n, Real(0), plus{}, [&](index_t i) { return exp(value(i) - top); }));
 }
 
 template <class Real, class Storage>
@@ -20,12 +20,12 @@ struct softmax_row {
   Real log_normaliser;
 
   DIMIX_HD token fixed() const { return -1; }
-  DIMIX_HD Real log_prob(index s) const { return static_cast<Real>(raw[s]) - log_normaliser; }
+  DIMIX_HD Real log_prob(index_t s) const { return static_cast<Real>(raw[s]) - log_normaliser; }
 
   template <class Group, class Slope, class Write>
-  DIMIX_HD void backward(const Group& group, index S, const Slope& slope, const Write& write) const {
+  DIMIX_HD void backward(const Group& group, index_t S, const Slope& slope, const Write& write) const {
     const Real total = group.reduce(S, Real(0), plus{}, slope);
-    group.for_each(S, [&](index s) {
+    group.for_each(S, [&](index_t s) {
       using std::exp;
       write(s, slope(s) - exp(log_prob(s)) * total);
     });
@@ -36,11 +36,11 @@ struct softmax {
   template <class Real>
   using state = Real;  // the log-normaliser
 
-  DIMIX_HD constexpr index outputs(index S) const { return S; }
+  DIMIX_HD constexpr index_t outputs(index_t S) const { return S; }
 
   template <class Real, class Group, class Storage>
   DIMIX_HD Real observe(const Group& group, view<const Storage, 1> raw, place) const {
-    return log_sum_exp<Real>(group, raw.extent(0), [&](index s) { return static_cast<Real>(raw[s]); });
+    return log_sum_exp<Real>(group, raw.extent(0), [&](index_t s) { return static_cast<Real>(raw[s]); });
   }
 
   template <class Real, class Storage>

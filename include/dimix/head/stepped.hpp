@@ -16,21 +16,21 @@ struct stepped_row {
   reverse_row<Space, Real> step;
 
   DIMIX_HD token fixed() const { return step.frozen ? step.y : inner.fixed() >= 0 && step.kernel.hit_s == Real(0) ? inner.fixed() : token{-1}; }
-  DIMIX_HD Real log_prob(index a) const { return step.log_prob(static_cast<token>(a), inner.log_prob(a)); }
+  DIMIX_HD Real log_prob(index_t a) const { return step.log_prob(static_cast<token>(a), inner.log_prob(a)); }
 
   template <class Group, class Slope, class Write>
-  DIMIX_HD void backward(const Group& group, index S, const Slope& slope, const Write& write) const {
+  DIMIX_HD void backward(const Group& group, index_t S, const Slope& slope, const Write& write) const {
     using std::exp;
-    const auto from_kept = [&](index a) {
+    const auto from_kept = [&](index_t a) {
       const Real kept = step.log_kept(static_cast<token>(a), inner.log_prob(a));
       return kept == -infinity<Real>() ? Real(0) : exp(kept - log_prob(a));
     };
-    if (step.frozen) return inner.backward(group, S, [](index) { return Real(0); }, write);
-    const Real spread = group.reduce(S, Real(0), plus{}, [&](index a) {
+    if (step.frozen) return inner.backward(group, S, [](index_t) { return Real(0); }, write);
+    const Real spread = group.reduce(S, Real(0), plus{}, [&](index_t a) {
       const Real g = slope(a);
       return g == Real(0) ? Real(0) : g * (Real(1) - from_kept(a));
     });
-    inner.backward(group, S, [&](index x) {
+    inner.backward(group, S, [&](index_t x) {
       const Real g = slope(x);
       const Real hit = exp(inner.log_prob(x) - step.log_z(static_cast<token>(x)) - step.log_w);
       return (g == Real(0) ? Real(0) : g * from_kept(x)) + hit * spread;
@@ -46,7 +46,7 @@ struct stepped {
   template <class Real>
   using state = typename Head::template state<Real>;
 
-  DIMIX_HD constexpr index outputs(index S) const { return inner.outputs(S); }
+  DIMIX_HD constexpr index_t outputs(index_t S) const { return inner.outputs(S); }
 
   template <class Real, class Group, class Storage>
   DIMIX_HD state<Real> observe(const Group& group, view<const Storage, 1> raw, place at) const {

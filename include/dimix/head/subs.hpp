@@ -17,17 +17,17 @@ struct subs_row {
 
   DIMIX_HD token fixed() const { return now == mask ? token{-1} : now; }
 
-  DIMIX_HD Real log_prob(index s) const {
+  DIMIX_HD Real log_prob(index_t s) const {
     if (now != mask) return s == now ? Real(0) : excluded;
     return masked.log_prob(s) + (s == mask ? excluded : Real(0));
   }
 
   template <class Group, class Slope, class Write>
-  DIMIX_HD void backward(const Group& group, index S, const Slope& slope, const Write& write) const {
-    if (now != mask) return group.for_each(S, [&](index s) { write(s, Real(0)); });
-    const auto live = [&](index s) { return s == mask ? Real(0) : slope(s); };
+  DIMIX_HD void backward(const Group& group, index_t S, const Slope& slope, const Write& write) const {
+    if (now != mask) return group.for_each(S, [&](index_t s) { write(s, Real(0)); });
+    const auto live = [&](index_t s) { return s == mask ? Real(0) : slope(s); };
     const Real total = group.reduce(S, Real(0), plus{}, live);
-    group.for_each(S, [&](index s) {
+    group.for_each(S, [&](index_t s) {
       using std::exp;
       write(s, s == mask ? Real(0) : live(s) - exp(masked.log_prob(s)) * total);
     });
@@ -42,13 +42,13 @@ struct subs {
   template <class Real>
   using state = Real;  // the log-normaliser over the states that are not the mask
 
-  DIMIX_HD constexpr index outputs(index S) const { return S; }
+  DIMIX_HD constexpr index_t outputs(index_t S) const { return S; }
 
   template <class Real, class Group, class Storage>
   DIMIX_HD Real observe(const Group& group, view<const Storage, 1> raw, place at) const {
     if (at.now != mask) return Real(0);
     return log_sum_exp<Real>(group, raw.extent(0),
-                             [&](index s) { return s == mask ? -infinity<Real>() : static_cast<Real>(raw[s]); });
+                             [&](index_t s) { return s == mask ? -infinity<Real>() : static_cast<Real>(raw[s]); });
   }
 
   template <class Real, class Storage>

@@ -28,7 +28,7 @@ using checkpoint_metadata = std::map<std::string, std::string>;
 struct checkpoint_block {
   std::string name;
   dtype type = dtype::f32;
-  std::vector<index> shape;
+  std::vector<index_t> shape;
   std::span<std::byte> bytes;
 };
 
@@ -36,7 +36,7 @@ struct checkpoint_block {
 /// to checkpoint_blocks for loading. `blocks` must outlive it.
 template <class Block>
 auto collect(std::vector<Block>& blocks, std::string prefix = "") {
-  return [&blocks, prefix = std::move(prefix)]<class T>(const std::string& name, const std::vector<index>& shape,
+  return [&blocks, prefix = std::move(prefix)]<class T>(const std::string& name, const std::vector<index_t>& shape,
                                                         view<T, 1> values) {
     const std::span<T> numbers(values.data(), static_cast<std::size_t>(values.size()));
     if constexpr (std::is_same_v<Block, checkpoint_block>) {

@@ -63,7 +63,7 @@ constexpr float from_bits(std::uint16_t bits) {
 }
 
 /// "(3, 64)", as in error messages.
-inline std::string shape_text(std::span<const index> shape) {
+inline std::string shape_text(std::span<const index_t> shape) {
   std::string text = "(";
   for (std::size_t axis = 0; axis < shape.size(); ++axis) text += (axis ? ", " : "") + std::to_string(shape[axis]);
   return text + (shape.size() == 1 ? ",)" : ")");
@@ -73,10 +73,10 @@ namespace detail {
 
 /// Bytes of a tensor of this shape, or false if that number does not fit in `index`. Zero extents are legal, but what is left
 /// without them must still fit, because views multiply extents in any order.
-constexpr bool count_bytes(std::span<const index> shape, dtype type, index& bytes) {
-  index product = static_cast<index>(size_of(type));
+constexpr bool count_bytes(std::span<const index_t> shape, dtype type, index_t& bytes) {
+  index_t product = static_cast<index_t>(size_of(type));
   bool empty = false;
-  for (index extent : shape) {
+  for (index_t extent : shape) {
     if (extent < 0) return false;
     if (extent == 0) {
       empty = true;

@@ -10,7 +10,7 @@
 
 namespace dimix {
 
-inline constexpr index glyph_width = 5, glyph_height = 8;
+inline constexpr index_t glyph_width = 5, glyph_height = 8;
 
 namespace detail {
 
@@ -70,16 +70,16 @@ constexpr bool continues_utf8(char c) { return (static_cast<unsigned char>(c) & 
 }  // namespace detail
 
 /// Is the cell at row y in [0, 8) and column x in [0, 5) of a character inked?
-constexpr bool glyph_ink(char character, index y, index x) {
+constexpr bool glyph_ink(char character, index_t y, index_t x) {
   if (character < ' ' || character > '~')
     return y < glyph_height - 1 && (y == 0 || y == glyph_height - 2 || x == 0 || x == glyph_width - 1);
-  const index place = character - ' ';
+  const index_t place = character - ' ';
   return detail::glyph_rows[place / 16 * glyph_height + y][static_cast<std::size_t>(place % 16 * (glyph_width + 1) + x)] == '#';
 }
 
 /// Characters of a line: bytes that do not continue a UTF-8 character.
-constexpr index text_length(std::string_view line) {
-  index length = 0;
+constexpr index_t text_length(std::string_view line) {
+  index_t length = 0;
   for (char c : line) length += !detail::continues_utf8(c);
   return length;
 }
@@ -87,11 +87,11 @@ constexpr index text_length(std::string_view line) {
 /// Calls ink(y, x) for every inked cell of a line whose upper left cell is (0, 0).
 template <class Ink>
 constexpr void draw_text(std::string_view line, Ink ink) {
-  index left = 0;
+  index_t left = 0;
   for (char c : line) {
     if (detail::continues_utf8(c)) continue;
-    for (index y = 0; y < glyph_height; ++y)
-      for (index x = 0; x < glyph_width; ++x)
+    for (index_t y = 0; y < glyph_height; ++y)
+      for (index_t x = 0; x < glyph_width; ++x)
         if (glyph_ink(c, y, x)) ink(y, left + x);
     left += glyph_width + 1;
   }

@@ -17,8 +17,8 @@ namespace detail {
 
 struct idx_header {
   dtype type = dtype::u8;
-  std::vector<index> shape;
-  index bytes = 0;  // of the elements
+  std::vector<index_t> shape;
+  index_t bytes = 0;  // of the elements
 };
 
 /// `read(n)` returns the next n bytes of the file.
@@ -40,8 +40,8 @@ idx_header read_idx_header(Read read, const std::string& path) {
   const std::size_t rank = std::to_integer<std::size_t>(magic[3]);
   expects<file_error>(rank >= 1 && rank <= 8, "cannot read '", path, "': an IDX rank of ", rank, " lies outside [1, 8]");
   for (std::size_t axis = 0; axis < rank; ++axis) {
-    index extent = 0;
-    for (std::byte part : read(4)) extent = extent << 8 | std::to_integer<index>(part);
+    index_t extent = 0;
+    for (std::byte part : read(4)) extent = extent << 8 | std::to_integer<index_t>(part);
     header.shape.push_back(extent);
   }
   expects<file_error>(

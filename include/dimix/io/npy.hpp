@@ -33,7 +33,7 @@ class npy_header {
 
   std::string descr;
   bool fortran_order = false;
-  std::vector<index> shape;
+  std::vector<index_t> shape;
 
  private:
   void parse() {
@@ -91,12 +91,12 @@ class npy_header {
     text_.remove_prefix(value ? 4 : 5);
     return value;
   }
-  std::vector<index> tuple() {
-    std::vector<index> extents;
+  std::vector<index_t> tuple() {
+    std::vector<index_t> extents;
     take('(');
     while (!accept(')')) {
       skip_space();
-      index extent = 0;
+      index_t extent = 0;
       const auto [end, status] = std::from_chars(text_.data(), text_.data() + text_.size(), extent);
       if (status != std::errc() || extent < 0) refuse("has a shape that is not a tuple of sizes");
       text_.remove_prefix(static_cast<std::size_t>(end - text_.data()));
@@ -143,7 +143,7 @@ inline raw_tensor parse_npy(std::span<const std::byte> bytes, const std::string&
   expects<file_error>(code[0] != '>' || size_of(known->type) == 1, "cannot read '", path, "': its numbers are big-endian (",
                       code, "); save it with .astype('<", known->code, "')");
 
-  index needed = 0;
+  index_t needed = 0;
   const std::span<const std::byte> body = bytes.subspan(start + length);
   expects<file_error>(detail::count_bytes(header.shape, known->type, needed), "cannot read '", path, "': a shape of ",
                       shape_text(header.shape), " is too large");
@@ -162,7 +162,7 @@ void write_npy(const std::string& path, view<T, Rank> values) {
   constexpr dtype type = dtype_of<T>();
   const auto* known = std::find_if(std::begin(detail::npy_types), std::end(detail::npy_types),
                                    [](const auto& candidate) { return candidate.type == type; });
-  std::vector<index> shape;
+  std::vector<index_t> shape;
   for (int axis = 0; axis < Rank; ++axis) shape.push_back(values.extent(axis));
   std::string header = std::string("{'descr': '") + (size_of(type) == 1 ? '|' : '<') + std::string(known->code) +
                        "', 'fortran_order': False, 'shape': " + shape_text(shape) + ", }";

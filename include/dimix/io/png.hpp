@@ -55,19 +55,19 @@ namespace dimix {
 
 /// Rows of pixels from top to bottom; 1 channel is grey, 3 are red, green, blue; 0 is black.
 struct image {
-  index height = 0, width = 0, channels = 1;
+  index_t height = 0, width = 0, channels = 1;
   std::vector<std::uint8_t> pixels{};  // (height, width, channels)
 
-  std::uint8_t& at(index y, index x, index channel = 0) {
+  std::uint8_t& at(index_t y, index_t x, index_t channel = 0) {
     return pixels[static_cast<std::size_t>((y * width + x) * channels + channel)];
   }
-  std::uint8_t at(index y, index x, index channel = 0) const {
+  std::uint8_t at(index_t y, index_t x, index_t channel = 0) const {
     return pixels[static_cast<std::size_t>((y * width + x) * channels + channel)];
   }
 };
 
 /// An image of one shade.
-inline image blank_image(index height, index width, std::uint8_t shade, index channels = 1) {
+inline image blank_image(index_t height, index_t width, std::uint8_t shade, index_t channels = 1) {
   expects(height >= 1 && width >= 1 && (channels == 1 || channels == 3), "blank_image: ", height, " x ", width, " pixels of ",
           channels, " channels (1 or 3) is no image");
   return {height, width, channels, std::vector<std::uint8_t>(static_cast<std::size_t>(height * width * channels), shade)};
@@ -78,9 +78,9 @@ inline image blank_image(index height, index width, std::uint8_t shade, index ch
 inline std::vector<std::byte> encode_png(const image& picture) {
   const auto& [height, width, channels, pixels] = picture;
   expects(channels == 1 || channels == 3, "encode_png: channels = ", channels, " is neither 1 nor 3");
-  expects(height >= 1 && width >= 1 && height <= (index{1} << 28) && width <= (index{1} << 28) / height,
+  expects(height >= 1 && width >= 1 && height <= (index_t{1} << 28) && width <= (index_t{1} << 28) / height,
           "encode_png: an image of ", height, " x ", width, " pixels is empty or too large");
-  expects(static_cast<index>(pixels.size()) == height * width * channels, "encode_png: ", pixels.size(), " values for ", height,
+  expects(static_cast<index_t>(pixels.size()) == height * width * channels, "encode_png: ", pixels.size(), " values for ", height,
           " x ", width, " pixels of ", channels, " channels");
   std::vector<std::byte> file;
   const auto append = [](void* context, void* data, int size) {

@@ -18,7 +18,7 @@ namespace detail {
 /// Numbers in row-major order -> an owning array of this shape.
 /// Errors: file_error when the shape has another rank.
 template <class T, int Rank>
-dimix::array<T, Rank> shaped(std::span<const index> shape, std::span<const T> values, std::string_view what) {
+dimix::array<T, Rank> shaped(std::span<const index_t> shape, std::span<const T> values, std::string_view what) {
   expects<file_error>(shape.size() == Rank, what, ": has shape ", shape_text(shape), " of rank ", shape.size(),
                       ", asked for rank ", Rank);
   dimix::array<T, Rank> result;
@@ -34,10 +34,10 @@ dimix::array<T, Rank> shaped(std::span<const index> shape, std::span<const T> va
 struct raw_tensor {
   std::string source;
   dtype type = dtype::u8;
-  std::vector<index> shape;
+  std::vector<index_t> shape;
   std::vector<std::byte> bytes;
 
-  index size() const { return static_cast<index>(bytes.size() / size_of(type)); }
+  index_t size() const { return static_cast<index_t>(bytes.size() / size_of(type)); }
 
   /// All elements in row-major order; conversions and errors as `convert` in dtype.hpp.
   template <class T>

@@ -22,7 +22,7 @@ namespace dimix {
 /// One tensor of an open safetensors_file, which owns the bytes.
 struct tensor_info {
   dtype type = dtype::f64;
-  std::vector<index> shape;
+  std::vector<index_t> shape;
   std::span<const std::byte> bytes;
 };
 
@@ -147,10 +147,10 @@ class safetensors_file {
     }();
     check(known.has_value(), "tensor '", name, "' has the unknown dtype '", type_name, "'");
     info.type = *known;
-    for (const json& extent : shape) info.shape.push_back(static_cast<index>(whole_number(name, extent)));
+    for (const json& extent : shape) info.shape.push_back(static_cast<index_t>(whole_number(name, extent)));
     const std::uint64_t begin = whole_number(name, offsets[0]), end = whole_number(name, offsets[1]);
 
-    index needed = 0;
+    index_t needed = 0;
     check(detail::count_bytes(info.shape, info.type, needed), "tensor '", name, "' has a shape of ", shape_text(info.shape),
           ", which is too large");
     check(begin <= end && end <= data.size(), "tensor '", name, "' lies at bytes ", begin, " to ", end, ", and the file has ",
@@ -162,7 +162,7 @@ class safetensors_file {
   }
 
   std::uint64_t whole_number(const std::string& name, const json& value) const {
-    check(value.is_number_unsigned() && value.get<std::uint64_t>() <= std::uint64_t{std::numeric_limits<index>::max()},
+    check(value.is_number_unsigned() && value.get<std::uint64_t>() <= std::uint64_t{std::numeric_limits<index_t>::max()},
           "tensor '", name, "' has a size or offset that is not a whole number");
     return value.get<std::uint64_t>();
   }
@@ -198,7 +198,7 @@ inline safetensors_file read_safetensors(const std::string& path) { return {read
 struct tensor_source {
   std::string name;
   dtype type = dtype::f64;
-  std::vector<index> shape;
+  std::vector<index_t> shape;
   std::span<const std::byte> bytes;
 };
 
@@ -229,7 +229,7 @@ inline void write_safetensors(const std::string& path, std::span<const tensor_so
   if (!metadata.empty()) header["__metadata__"] = metadata;
   std::size_t total = 0;
   for (const tensor_source* source : order) {
-    index needed = 0;
+    index_t needed = 0;
     expects(
         detail::count_bytes(source->shape, source->type, needed) && static_cast<std::size_t>(needed) == source->bytes.size(),
         "write_safetensors: tensor '", source->name, "' has ", source->bytes.size(), " bytes for a shape of ",

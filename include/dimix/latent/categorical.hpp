@@ -7,12 +7,12 @@
 namespace dimix {
 
 struct categorical_latent {
-  index count = 64;  // >= 1
+  index_t count = 64;  // >= 1
 
-  DIMIX_HD constexpr index dims() const { return 1; }
-  DIMIX_HD constexpr index components() const { return count; }
-  DIMIX_HD constexpr double quantile(index, double u) const {
-    return static_cast<double>(smaller(static_cast<index>(u * static_cast<double>(count)), count - 1));
+  DIMIX_HD constexpr index_t dims() const { return 1; }
+  DIMIX_HD constexpr index_t components() const { return count; }
+  DIMIX_HD constexpr double quantile(index_t, double u) const {
+    return static_cast<double>(smaller(static_cast<index_t>(u * static_cast<double>(count)), count - 1));
   }
 };
 

@@ -6,10 +6,10 @@
 namespace dimix {
 
 struct uniform_latent {
-  index axes = 1;  // >= 1
+  index_t axes = 1;  // >= 1
 
-  DIMIX_HD constexpr index dims() const { return axes; }
-  DIMIX_HD constexpr double quantile(index, double u) const { return u; }
+  DIMIX_HD constexpr index_t dims() const { return axes; }
+  DIMIX_HD constexpr double quantile(index_t, double u) const { return u; }
 };
 
 static_assert(latent_law<uniform_latent>);

@@ -9,7 +9,7 @@ namespace dimix {
 
 struct no_visit {
   template <class Group, class Row>
-  DIMIX_HD void operator()(const Group&, const Row&, index, index, index) const {}
+  DIMIX_HD void operator()(const Group&, const Row&, index_t, index_t, index_t) const {}
 };
 
 /// Row (b, d): normalisers of all components of the chunk, and the running log-sum over m of π_m p_md(s).
@@ -18,7 +18,7 @@ struct observe_row {
   Head head;
   view<const token, 2> tokens;                          // (B, D)
   view<const Storage, 4> chunk;                         // (B, Mc, D, outputs)
-  index first;
+  index_t first;
   view<const Real, 2> log_weights;                      // (B, M)
   view<typename Head::template state<Real>, 3> states;  // (B, M, D)
   bool marginals;
@@ -27,25 +27,25 @@ struct observe_row {
   Visit visit;
 
   template <class Group>
-  DIMIX_HD void operator()(const Group& group, view<Real, 1>, index row_index) const {
-    const index b = row_index / tokens.extent(1), d = row_index % tokens.extent(1);
+  DIMIX_HD void operator()(const Group& group, view<Real, 1>, index_t row_index) const {
+    const index_t b = row_index / tokens.extent(1), d = row_index % tokens.extent(1);
     const place at{b, d, tokens(b, d)};
     Real doubt = Real(0);  // stays 0 while every output is finite
-    for (index c = 0; c < chunk.extent(1); ++c) {
-      const index m = first + c;
+    for (index_t c = 0; c < chunk.extent(1); ++c) {
+      const index_t m = first + c;
       const view<const Storage, 1> raw = chunk.row(b, c, d);
       const auto state = head.template observe<Real>(group, raw, at);
       const auto row = head.template row<Real>(raw, at, state);
       if (group.leader()) states(b, m, d) = state;
       if (row.fixed() >= 0) {
-        if (marginals && m == 0) group.for_each(top.extent(2), [&](index s) {
+        if (marginals && m == 0) group.for_each(top.extent(2), [&](index_t s) {
           top(b, d, s) = row.log_prob(s);
           spread(b, d, s) = row.log_prob(s) == -infinity<Real>() ? Real(0) : Real(1);
         });
         continue;
       }
-      doubt += group.reduce(raw.extent(0), Real(0), plus{}, [&](index o) { return Real(0) * static_cast<Real>(raw[o]); });
-      if (marginals) group.for_each(top.extent(2), [&](index s) {
+      doubt += group.reduce(raw.extent(0), Real(0), plus{}, [&](index_t o) { return Real(0) * static_cast<Real>(raw[o]); });
+      if (marginals) group.for_each(top.extent(2), [&](index_t s) {
         const auto sum = merge(exp_sum<Real>{top(b, d, s), spread(b, d, s)}, exp_sum<Real>::of(log_weights(b, m) + row.log_prob(s)));
         top(b, d, s) = sum.max;
         spread(b, d, s) = sum.sum;
@@ -62,18 +62,18 @@ struct likelihood_row {
   Head head;
   view<const token, 2> tokens;                                // (B, D)
   view<const Storage, 4> chunk;                               // (B, Mc, D, outputs)
-  index first;
+  index_t first;
   view<const token, 3> targets;                               // (B, K, D)
   view<const typename Head::template state<Real>, 3> states;  // (B, M, D)
   view<Real, 3> component;                                    // (B, M, K)
 
   template <class Group>
-  DIMIX_HD void operator()(const Group& group, view<Real, 1>, index row_index) const {
-    const index b = row_index / chunk.extent(1), c = row_index % chunk.extent(1), m = first + c;
-    group.for_each(targets.extent(1), [&](index k) { component(b, m, k) = Real(0); });
-    for (index d = 0; d < tokens.extent(1); ++d) {
+  DIMIX_HD void operator()(const Group& group, view<Real, 1>, index_t row_index) const {
+    const index_t b = row_index / chunk.extent(1), c = row_index % chunk.extent(1), m = first + c;
+    group.for_each(targets.extent(1), [&](index_t k) { component(b, m, k) = Real(0); });
+    for (index_t d = 0; d < tokens.extent(1); ++d) {
       const auto row = head.template row<Real>(chunk.row(b, c, d), place{b, d, tokens(b, d)}, states(b, m, d));
-      group.for_each(targets.extent(1), [&](index k) { component(b, m, k) += row.log_prob(targets(b, k, d)); });
+      group.for_each(targets.extent(1), [&](index_t k) { component(b, m, k) += row.log_prob(targets(b, k, d)); });
     }
   }
 };
@@ -86,11 +86,11 @@ struct responsibility_row {
   view<Real, 2> joint;              // (B, K)
 
   template <class Group>
-  DIMIX_HD void operator()(const Group& group, view<Real, 1>, index row_index) const {
-    const index b = row_index / joint.extent(1), k = row_index % joint.extent(1);
-    const auto weighted = [&](index m) { return log_weights(b, m) + component(b, m, k); };
+  DIMIX_HD void operator()(const Group& group, view<Real, 1>, index_t row_index) const {
+    const index_t b = row_index / joint.extent(1), k = row_index % joint.extent(1);
+    const auto weighted = [&](index_t m) { return log_weights(b, m) + component(b, m, k); };
     const Real total = log_sum_exp<Real>(group, component.extent(1), weighted);
-    group.for_each(component.extent(1), [&](index m) { component(b, m, k) = weighted(m) - total; });
+    group.for_each(component.extent(1), [&](index_t m) { component(b, m, k) = weighted(m) - total; });
     if (group.leader()) joint(b, k) = total;
   }
 };
@@ -101,9 +101,9 @@ struct close_marginal_row {
   view<Real, 3> top, spread;  // (B, D, S)
 
   template <class Group>
-  DIMIX_HD void operator()(const Group& group, view<Real, 1>, index row_index) const {
-    const index b = row_index / top.extent(1), d = row_index % top.extent(1);
-    group.for_each(top.extent(2), [&](index s) { top(b, d, s) = exp_sum<Real>{top(b, d, s), spread(b, d, s)}.log(); });
+  DIMIX_HD void operator()(const Group& group, view<Real, 1>, index_t row_index) const {
+    const index_t b = row_index / top.extent(1), d = row_index % top.extent(1);
+    group.for_each(top.extent(2), [&](index_t s) { top(b, d, s) = exp_sum<Real>{top(b, d, s), spread(b, d, s)}.log(); });
   }
 };
 

@@ -19,10 +19,10 @@ void silu(view<const std::type_identity_t<Real>, 1> x, view<Real, 1> y) {
 template <class Real>
 void silu_backward(view<const std::type_identity_t<Real>, 1> x, view<const std::type_identity_t<Real>, 1> gy,
                    view<Real, 1> gx) {
-  constexpr index strip = 1024;  // σ is kept in the nearest cache and computed once
+  constexpr index_t strip = 1024;  // σ is kept in the nearest cache and computed once
   Eigen::Array<Real, strip, 1> sigma;
-  for (index first = 0; first < x.size(); first += strip) {
-    const index count = x.size() - first < strip ? x.size() - first : strip;
+  for (index_t first = 0; first < x.size(); first += strip) {
+    const index_t count = x.size() - first < strip ? x.size() - first : strip;
     const auto in = array_of(x.data() + first, count);
     auto s = sigma.head(count);
     s = in.logistic();

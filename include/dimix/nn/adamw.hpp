@@ -17,13 +17,13 @@
 namespace dimix::nn {
 
 /// Elements that one thread takes at a time from a flat buffer; part of the order of sums.
-inline constexpr index flat_chunk = index{1} << 14;
+inline constexpr index_t flat_chunk = index_t{1} << 14;
 
 /// f(first, count) for the chunks of n elements, shared over threads.
 template <class F>
-void for_each_chunk(const cpu& backend, index n, F&& f) {
+void for_each_chunk(const cpu& backend, index_t n, F&& f) {
   backend.for_each((n + flat_chunk - 1) / flat_chunk,
-                   [&](int, index chunk) { f(chunk * flat_chunk, smaller(flat_chunk, n - chunk * flat_chunk)); });
+                   [&](int, index_t chunk) { f(chunk * flat_chunk, smaller(flat_chunk, n - chunk * flat_chunk)); });
 }
 
 struct adamw_options {
@@ -64,7 +64,7 @@ class adamw {
     const Real root = static_cast<Real>(1 / std::sqrt(1 - std::pow(how_.beta2, n)));
     const Real rate = static_cast<Real>(learning_rate / (1 - std::pow(how_.beta1, n)));
     const Real keep = static_cast<Real>(1 - learning_rate * how_.weight_decay);
-    for_each_chunk(backend_, store.size(), [&](index first, index count) {
+    for_each_chunk(backend_, store.size(), [&](index_t first, index_t count) {
       auto x = array_of(store.values().data() + first, count), g = array_of(store.gradients().data() + first, count);
       auto m = array_of(first_.data() + first, count), v = array_of(second_.data() + first, count);
       m = b1 * m + ((1 - b1) * scale) * g;
@@ -90,10 +90,10 @@ class adamw {
  private:
   /// Strips of 256 squares are summed in Real, which Eigen vectorises, and the strips in double.
   double norm(const parameters<Real>& store) {
-    constexpr index strip = 256;
-    for_each_chunk(backend_, store.size(), [&](index first, index count) {
+    constexpr index_t strip = 256;
+    for_each_chunk(backend_, store.size(), [&](index_t first, index_t count) {
       double sum = 0;
-      for (index i = 0; i < count; i += strip) {
+      for (index_t i = 0; i < count; i += strip) {
         const auto g = array_of(store.gradients().data() + first + i, smaller(strip, count - i));
         sum += static_cast<double>(g.square().sum());
       }

@@ -19,18 +19,18 @@ namespace dimix::nn {
 
 /// The law of a factorized denoiser: no λ.
 struct no_latent {
-  static constexpr index dims() { return 0; }
+  static constexpr index_t dims() { return 0; }
 };
 
 /// A law with finitely many values: λ is the index of the component, kept as a Real.
 template <class Latent>
 concept finite_latent = requires(const Latent law) {
-  { law.components() } -> std::convertible_to<index>;
+  { law.components() } -> std::convertible_to<index_t>;
 };
 
 struct conditioning_options {
-  index width = 0, blocks = 0, features = 128;  // features: of c and z
-  index time_features = 32, latent_features = 128;
+  index_t width = 0, blocks = 0, features = 128;  // features: of c and z
+  index_t time_features = 32, latent_features = 128;
   bool zero_latent = false;  // start with E = H = 0, b = g = 0: the network ignores λ at first
 };
 
@@ -41,11 +41,11 @@ class conditioning {
 
   /// Of one pass. Rows [0, T) of code and shift belong to the distinct times, rows [padded T, padded T + Z) to the distinct λ.
   struct tape {
-    index times = 0, latents = 0;                          // T, Z
-    std::vector<index> time_of, time_begin;                // (B) row of an item's t; (T + 1) first item of a row
-    std::vector<index> latent_of, latent_at;               // (B M) row of a λ; (Z) the place in (B, M) where it first stands
-    std::vector<index> members, begin;                     // (B M) places sorted by λ; (Z + 1) first member of a row
-    std::vector<index> slots;                              // (components) row of a category, or -1
+    index_t times = 0, latents = 0;                          // T, Z
+    std::vector<index_t> time_of, time_begin;                // (B) row of an item's t; (T + 1) first item of a row
+    std::vector<index_t> latent_of, latent_at;               // (B M) row of a λ; (Z) the place in (B, M) where it first stands
+    std::vector<index_t> members, begin;                     // (B M) places sorted by λ; (Z + 1) first member of a row
+    std::vector<index_t> slots;                              // (components) row of a category, or -1
     matrix<Real> time_features, time_hidden, time_active;  // (padded T, .)
     matrix<Real> latent_features, latent_active, start;    // (padded Z, .)
     matrix<Real> code, shift;                              // (padded T + padded Z, .): c or z, and its product with C
@@ -53,8 +53,8 @@ class conditioning {
     matrix<Real> code_gradient, shift_gradient, start_gradient;  // as code, shift, start
     matrix<Real> latent_gradient;                                // (padded Z, latent features) of e
 
-    index latent_row(index row) const { return padded(times) + row; }
-    index tiles() const { return tiles_of(times) + tiles_of(latents); }
+    index_t latent_row(index_t row) const { return padded(times) + row; }
+    index_t tiles() const { return tiles_of(times) + tiles_of(latents); }
   };
 
   conditioning() = default;
@@ -65,7 +65,7 @@ class conditioning {
     time_out_ = linear<Real>(store, "time.out", how.features, how.features, source);
     condition_ = linear<Real>(store, "condition", how.features, how.blocks * how.width, source);
     if constexpr (has_latent) {
-      index inputs = how.latent_features;
+      index_t inputs = how.latent_features;
       if constexpr (finite_latent<Latent>) {
         expects(law.components() >= 1, "mlp_denoiser: the law of the latent has no components");
         table_ = embedding_table<Real>(store, "latent", law.components(), how.latent_features, source);
@@ -84,7 +84,7 @@ class conditioning {
     find_times(pass, times);
     pass.latents = 0;
     if constexpr (has_latent) find_latents(pass, latents, remember);
-    const index T = padded(pass.times), Z = padded(pass.latents);
+    const index_t T = padded(pass.times), Z = padded(pass.latents);
     pass.time_features.resize(T, time_.features());
     pass.time_hidden.resize(T, time_in_.outputs());
     pass.time_active.resize(T, time_in_.outputs());
@@ -108,7 +108,7 @@ class conditioning {
 
   /// One of pass.tiles() tiles of distinct t or λ.
   void forward(const parameters<Real>& store, tape& pass, view<const Real, 1> times, view<const Real, 3> latents,
-               index tile) const {
+               index_t tile) const {
     if (tile < tiles_of(pass.times))
       forward_times(store, pass, times, tile * tile_rows);
     else if constexpr (has_latent)
@@ -118,8 +118,8 @@ class conditioning {
   /// The same backwards. start (rows, width) and shift(layer) (rows, width) are the gradients of all rows of the batch, row
   /// (b, m) at b M + m. Sums over rows go in the order of the rows.
   template <class Shift>
-  void backward(parameters<Real>& store, tape& pass, index components, view<const Real, 2> start, const Shift& shift,
-                index tile) const {
+  void backward(parameters<Real>& store, tape& pass, index_t components, view<const Real, 2> start, const Shift& shift,
+                index_t tile) const {
     if (tile < tiles_of(pass.times))
       backward_times(store, pass, components, shift, tile * tile_rows);
     else if constexpr (has_latent)
@@ -127,7 +127,7 @@ class conditioning {
   }
 
   void weight_gradients(tape& pass, weight_jobs<Real>& jobs) const {
-    const index T = pass.times, Z = pass.latents, rows = Z > 0 ? padded(T) + Z : T;
+    const index_t T = pass.times, Z = pass.latents, rows = Z > 0 ? padded(T) + Z : T;
     jobs.add(condition_, pass.code.rows(0, rows), pass.shift_gradient.rows(0, rows), pass.shift_gradient.rows(0, T));
     jobs.add(time_out_, pass.time_active.rows(0, T), pass.code_gradient.rows(0, T));
     jobs.add(time_in_, pass.time_features.rows(0, T), pass.time_gradient.rows(0, T));
@@ -141,33 +141,33 @@ class conditioning {
   void find_times(tape& pass, view<const Real, 1> times) const {
     pass.time_of.clear();
     pass.time_begin.clear();
-    for (index b = 0; b < times.extent(0); ++b) {
+    for (index_t b = 0; b < times.extent(0); ++b) {
       if (b == 0 || times(b) != times(b - 1)) pass.time_begin.push_back(b);
-      pass.time_of.push_back(static_cast<index>(pass.time_begin.size()) - 1);
+      pass.time_of.push_back(static_cast<index_t>(pass.time_begin.size()) - 1);
     }
-    pass.times = static_cast<index>(pass.time_begin.size());
+    pass.times = static_cast<index_t>(pass.time_begin.size());
     pass.time_begin.push_back(times.extent(0));
   }
 
   void find_latents(tape& pass, view<const Real, 3> latents, bool remember) const {
-    const index n = latents.extent(0) * latents.extent(1), L = latents.extent(2);
+    const index_t n = latents.extent(0) * latents.extent(1), L = latents.extent(2);
     pass.latent_of.clear();
     pass.latent_at.clear();
-    if constexpr (finite_latent<Latent>) pass.slots.assign(static_cast<std::size_t>(table_.categories()), index{-1});
-    for (index i = 0; i < n; ++i) {
+    if constexpr (finite_latent<Latent>) pass.slots.assign(static_cast<std::size_t>(table_.categories()), index_t{-1});
+    for (index_t i = 0; i < n; ++i) {
       const Real* value = latents.data() + i * L;
-      index row = static_cast<index>(pass.latent_at.size());
+      index_t row = static_cast<index_t>(pass.latent_at.size());
       if constexpr (finite_latent<Latent>) {
-        index& slot = pass.slots[static_cast<std::size_t>(value[0])];
+        index_t& slot = pass.slots[static_cast<std::size_t>(value[0])];
         if (slot < 0) slot = row;
         row = slot;
       } else if (i > 0 && std::equal(value, value + L, value - L)) {
         row = pass.latent_of.back();
       }
-      if (row == static_cast<index>(pass.latent_at.size())) pass.latent_at.push_back(i);
+      if (row == static_cast<index_t>(pass.latent_at.size())) pass.latent_at.push_back(i);
       pass.latent_of.push_back(row);
     }
-    pass.latents = static_cast<index>(pass.latent_at.size());
+    pass.latents = static_cast<index_t>(pass.latent_at.size());
     if (remember) sort_members(pass);
   }
 
@@ -175,18 +175,18 @@ class conditioning {
   static void sort_members(tape& pass) {
     pass.begin.assign(static_cast<std::size_t>(pass.latents) + 1, 0);
     pass.members.resize(pass.latent_of.size());
-    for (index row : pass.latent_of) ++pass.begin[static_cast<std::size_t>(row) + 1];
+    for (index_t row : pass.latent_of) ++pass.begin[static_cast<std::size_t>(row) + 1];
     for (std::size_t row = 1; row < pass.begin.size(); ++row) pass.begin[row] += pass.begin[row - 1];
     for (std::size_t i = 0; i < pass.latent_of.size(); ++i)
-      pass.members[static_cast<std::size_t>(pass.begin[static_cast<std::size_t>(pass.latent_of[i])]++)] = static_cast<index>(i);
+      pass.members[static_cast<std::size_t>(pass.begin[static_cast<std::size_t>(pass.latent_of[i])]++)] = static_cast<index_t>(i);
     for (std::size_t row = pass.begin.size() - 1; row > 0; --row) pass.begin[row] = pass.begin[row - 1];
     pass.begin[0] = 0;
   }
 
-  void forward_times(const parameters<Real>& store, tape& pass, view<const Real, 1> times, index first) const {
+  void forward_times(const parameters<Real>& store, tape& pass, view<const Real, 1> times, index_t first) const {
     const auto features = pass.time_features.rows(first, tile_rows), hidden = pass.time_hidden.rows(first, tile_rows);
     const auto active = pass.time_active.rows(first, tile_rows), code = pass.code.rows(first, tile_rows);
-    for (index r = 0; r < tile_rows; ++r)
+    for (index_t r = 0; r < tile_rows; ++r)
       if (first + r < pass.times)
         time_(times(pass.time_begin[static_cast<std::size_t>(first + r)]), &features(r, 0));
       else
@@ -197,11 +197,11 @@ class conditioning {
     condition_.forward(store, code, pass.shift.rows(first, tile_rows));
   }
 
-  void forward_latents(const parameters<Real>& store, tape& pass, view<const Real, 3> latents, index first) const {
-    const index at = pass.latent_row(first);
+  void forward_latents(const parameters<Real>& store, tape& pass, view<const Real, 3> latents, index_t first) const {
+    const index_t at = pass.latent_row(first);
     const auto features = pass.latent_features.rows(first, tile_rows), active = pass.latent_active.rows(first, tile_rows);
     const auto code = pass.code.rows(at, tile_rows), shift = pass.shift.rows(at, tile_rows);
-    for (index r = 0; r < tile_rows; ++r)
+    for (index_t r = 0; r < tile_rows; ++r)
       if (first + r < pass.latents)
         embed(store, latents.data() + pass.latent_at[static_cast<std::size_t>(first + r)] * latents.extent(2), features.row(r));
       else
@@ -215,23 +215,23 @@ class conditioning {
 
   void embed(const parameters<Real>& store, const Real* value, view<Real, 1> out) const {
     if constexpr (finite_latent<Latent>) {
-      array_of(out) = array_of(table_.row(store, static_cast<index>(value[0])));
+      array_of(out) = array_of(table_.row(store, static_cast<index_t>(value[0])));
     } else {
-      for (index axis = 0; axis * coordinate_.features() < out.size(); ++axis)
+      for (index_t axis = 0; axis * coordinate_.features() < out.size(); ++axis)
         coordinate_(value[axis], out.data() + axis * coordinate_.features());
     }
   }
 
   template <class Shift>
-  void backward_times(const parameters<Real>& store, tape& pass, index components, const Shift& shift, index first) const {
+  void backward_times(const parameters<Real>& store, tape& pass, index_t components, const Shift& shift, index_t first) const {
     const auto gradient = pass.shift_gradient.rows(first, tile_rows), code = pass.code_gradient.rows(first, tile_rows);
     const auto hidden = pass.time_gradient.rows(first, tile_rows);
     columns(gradient).setZero();
-    for (index r = 0; r < tile_rows && first + r < pass.times; ++r) {
-      const index begin = components * pass.time_begin[static_cast<std::size_t>(first + r)];
-      const index end = components * pass.time_begin[static_cast<std::size_t>(first + r) + 1];
-      for (index l = 0; l < blocks_; ++l)
-        for (index row = begin; row < end; ++row) array_of(&gradient(r, l * width_), width_) += array_of(shift(l).row(row));
+    for (index_t r = 0; r < tile_rows && first + r < pass.times; ++r) {
+      const index_t begin = components * pass.time_begin[static_cast<std::size_t>(first + r)];
+      const index_t end = components * pass.time_begin[static_cast<std::size_t>(first + r) + 1];
+      for (index_t l = 0; l < blocks_; ++l)
+        for (index_t row = begin; row < end; ++row) array_of(&gradient(r, l * width_), width_) += array_of(shift(l).row(row));
     }
     condition_.backward_inputs(store, gradient, code);
     time_out_.backward_inputs(store, code, hidden);
@@ -239,18 +239,18 @@ class conditioning {
   }
 
   template <class Shift>
-  void backward_latents(parameters<Real>& store, tape& pass, view<const Real, 2> start, const Shift& shift, index first) const {
-    const index at = pass.latent_row(first);
+  void backward_latents(parameters<Real>& store, tape& pass, view<const Real, 2> start, const Shift& shift, index_t first) const {
+    const index_t at = pass.latent_row(first);
     const auto gradient = pass.shift_gradient.rows(at, tile_rows), starts = pass.start_gradient.rows(first, tile_rows);
     const auto code = pass.code_gradient.rows(at, tile_rows);
     columns(gradient).setZero();
     columns(starts).setZero();
-    for (index r = 0; r < tile_rows && first + r < pass.latents; ++r) {
+    for (index_t r = 0; r < tile_rows && first + r < pass.latents; ++r) {
       const auto row = static_cast<std::size_t>(first + r);
-      for (index i = pass.begin[row]; i < pass.begin[row + 1]; ++i) {
-        const index place = pass.members[static_cast<std::size_t>(i)];
+      for (index_t i = pass.begin[row]; i < pass.begin[row + 1]; ++i) {
+        const index_t place = pass.members[static_cast<std::size_t>(i)];
         array_of(starts.row(r)) += array_of(start.row(place));
-        for (index l = 0; l < blocks_; ++l) array_of(&gradient(r, l * width_), width_) += array_of(shift(l).row(place));
+        for (index_t l = 0; l < blocks_; ++l) array_of(&gradient(r, l * width_), width_) += array_of(shift(l).row(place));
       }
     }
     latent_start_.backward_inputs(store, starts, code);
@@ -259,16 +259,16 @@ class conditioning {
     if constexpr (finite_latent<Latent>) {
       const auto features = pass.latent_gradient.rows(first, tile_rows);
       latent_in_.backward_inputs(store, code, features);
-      for (index r = 0; r < tile_rows && first + r < pass.latents; ++r)  // a category has one row: no two jobs meet
+      for (index_t r = 0; r < tile_rows && first + r < pass.latents; ++r)  // a category has one row: no two jobs meet
         table_.backward(store, category(pass, first + r), features.row(r));
     }
   }
 
-  index category(const tape& pass, index row) const {
-    return static_cast<index>(std::find(pass.slots.begin(), pass.slots.end(), row) - pass.slots.begin());
+  index_t category(const tape& pass, index_t row) const {
+    return static_cast<index_t>(std::find(pass.slots.begin(), pass.slots.end(), row) - pass.slots.begin());
   }
 
-  index width_ = 0, blocks_ = 0;
+  index_t width_ = 0, blocks_ = 0;
   sinusoidal time_, coordinate_;
   linear<Real> time_in_, time_out_, condition_, latent_in_, latent_start_;
   embedding_table<Real> table_;

@@ -26,12 +26,12 @@ class dropout {
 
   /// Fills the factors (0 or the scale) of the rows from `first` on: factors (rows, width), width a multiple of 8.
   template <class Real>
-  void draw(rng source, std::uint64_t pass, index layer, index first, view<Real, 2> factors) const {
+  void draw(rng source, std::uint64_t pass, index_t layer, index_t first, view<Real, 2> factors) const {
     const Real scale = static_cast<Real>(65536.0 / static_cast<double>(65536 - dropped_));
-    const index width = factors.extent(1), blocks = factors.size() / 8, offset = first * width / 8;
+    const index_t width = factors.extent(1), blocks = factors.size() / 8, offset = first * width / 8;
     expects(width % 8 == 0 && offset + blocks <= rng::max_position, "dropout: ", first + factors.extent(0), " rows of width ",
             width, " are too many for one pass, or the width is no multiple of 8");
-    for (index i = 0; i < blocks; ++i) {
+    for (index_t i = 0; i < blocks; ++i) {
       const random_block bits = source(purpose::dropout, pass, 0, layer, offset + i);
       for (int w = 0; w < 4; ++w) {
         factors.data()[8 * i + 2 * w] = (bits.word[w] & 0xffffu) < dropped_ ? Real(0) : scale;

@@ -39,7 +39,7 @@ auto columns(const view<T, 2>& v) {
 
 /// n numbers as an array: elementwise and vectorised.
 template <class T>
-auto array_of(T* data, index n) {
+auto array_of(T* data, index_t n) {
   return detail::map_of<Eigen::Array<std::remove_const_t<T>, Eigen::Dynamic, 1>, T>(data, n);
 }
 template <class T>

@@ -22,7 +22,7 @@ class ema {
   void update(const parameters<Real>& store) {
     expects(store.blocks() == layout_, "ema: these are not the parameters that it was made for");
     const Real share = static_cast<Real>(1 - decay_);
-    for_each_chunk(backend_, store.size(), [&](index first, index count) {
+    for_each_chunk(backend_, store.size(), [&](index_t first, index_t count) {
       auto e = array_of(values_.data() + first, count);
       e += share * (array_of(store.values().data() + first, count) - e);
     });
@@ -31,7 +31,7 @@ class ema {
   /// Puts the average in the place of the values of a store of the same layout: usually that of a second network.
   void copy_to(parameters<Real>& store) const {
     expects(store.blocks() == layout_, "ema: these are not the parameters that it was made for");
-    for_each_chunk(backend_, store.size(), [&](index first, index count) {
+    for_each_chunk(backend_, store.size(), [&](index_t first, index_t count) {
       std::copy_n(values_.data() + first, count, store.values().data() + first);
     });
   }

@@ -19,14 +19,14 @@ class sinusoidal {
   sinusoidal() = default;
 
   /// features: n, even and at least 4
-  explicit sinusoidal(index features) : frequencies_(static_cast<std::size_t>(features / 2)) {
+  explicit sinusoidal(index_t features) : frequencies_(static_cast<std::size_t>(features / 2)) {
     expects(features >= 4 && features % 2 == 0, "sinusoidal: features = ", features, " is not an even number from 4 on");
     const double half = static_cast<double>(features / 2);
     for (std::size_t i = 0; i < frequencies_.size(); ++i)
       frequencies_[i] = 1000 * std::exp(-static_cast<double>(i) * std::log(1e4) / (half - 1));
   }
 
-  index features() const { return 2 * static_cast<index>(frequencies_.size()); }
+  index_t features() const { return 2 * static_cast<index_t>(frequencies_.size()); }
 
   /// out: the n features of x, sines first. Computed in double: 1000 x f has no accurate sine in float.
   template <class Real>
@@ -49,27 +49,27 @@ class embedding_table {
   embedding_table() = default;
 
   /// Registers `name`.table (categories, features).
-  embedding_table(parameters<Real>& store, const std::string& name, index categories, index features, rng source)
+  embedding_table(parameters<Real>& store, const std::string& name, index_t categories, index_t features, rng source)
       : categories_(categories), features_(features), table_(store.add(name + ".table", {categories, features})) {
     store.draw_normal(table_, source);
   }
 
-  index categories() const { return categories_; }
-  index features() const { return features_; }
-  index table() const { return table_; }  // number of the block
+  index_t categories() const { return categories_; }
+  index_t features() const { return features_; }
+  index_t table() const { return table_; }  // number of the block
 
   /// The vector of a category in [0, categories): features numbers.
-  view<const Real, 1> row(const parameters<Real>& store, index category) const {
+  view<const Real, 1> row(const parameters<Real>& store, index_t category) const {
     return {store.values(table_).data() + category * features_, features_};
   }
 
   /// Adds a gradient (features) to the vector of a category.
-  void backward(parameters<Real>& store, index category, view<const Real, 1> gradient) const {
+  void backward(parameters<Real>& store, index_t category, view<const Real, 1> gradient) const {
     array_of(store.gradients(table_).data() + category * features_, features_) += array_of(gradient);
   }
 
  private:
-  index categories_ = 0, features_ = 0, table_ = -1;
+  index_t categories_ = 0, features_ = 0, table_ = -1;
 };
 
 }  // namespace dimix::nn

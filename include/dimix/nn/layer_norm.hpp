@@ -16,21 +16,21 @@ class layer_norm {
   layer_norm() = default;
 
   /// Registers `name`.gain = 1 and `name`.bias = 0.
-  layer_norm(parameters<Real>& store, const std::string& name, index width)
+  layer_norm(parameters<Real>& store, const std::string& name, index_t width)
       : width_(width), gain_(store.add(name + ".gain", {width})), bias_(store.add(name + ".bias", {width})) {
     store.fill(gain_, Real(1));
   }
 
-  index width() const { return width_; }
-  index gain() const { return gain_; }  // numbers of the blocks
-  index bias() const { return bias_; }
+  index_t width() const { return width_; }
+  index_t gain() const { return gain_; }  // numbers of the blocks
+  index_t bias() const { return bias_; }
 
   /// x (rows, width) -> y, and what backward needs: normalised x̂ (rows, width), and 1/√(var + ε) (rows).
   void forward(const parameters<Real>& store, view<const Real, 2> x, view<Real, 2> normalised, Real* inverse_deviation,
                view<Real, 2> y) const {
     const auto gain = array_of(store.values(gain_)), bias = array_of(store.values(bias_));
     const Real share = Real(1) / static_cast<Real>(width_);
-    for (index r = 0; r < x.extent(0); ++r) {
+    for (index_t r = 0; r < x.extent(0); ++r) {
       const auto in = array_of(x.row(r));
       auto hat = array_of(normalised.row(r));
       hat = in - in.sum() * share;
@@ -48,7 +48,7 @@ class layer_norm {
     const auto gain = array_of(store.values(gain_));
     auto gains = array_of(gain_sum, width_), biases = array_of(bias_sum, width_);
     const Real share = Real(1) / static_cast<Real>(width_);
-    for (index r = 0; r < gy.extent(0); ++r) {
+    for (index_t r = 0; r < gy.extent(0); ++r) {
       const auto out = array_of(gy.row(r));
       auto hat = array_of(normalised.row(r));
       gains += out * hat;
@@ -69,7 +69,7 @@ class layer_norm {
 
  private:
   static constexpr Real epsilon = Real(1e-5);
-  index width_ = 0, gain_ = -1, bias_ = -1;
+  index_t width_ = 0, gain_ = -1, bias_ = -1;
 };
 
 }  // namespace dimix::nn

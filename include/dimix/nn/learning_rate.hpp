@@ -14,11 +14,11 @@ namespace dimix::nn {
 
 struct warmup_cosine {
   double peak = 1e-3;
-  index warmup = 0, steps = 1;
+  index_t warmup = 0, steps = 1;
   double last = 0.05;  // fraction of the peak
 
   /// step from 0
-  double operator()(index step) const {
+  double operator()(index_t step) const {
     expects(step >= 0 && warmup >= 0 && steps >= 1 && warmup <= steps, "warmup_cosine: step = ", step, ", warmup = ", warmup,
             ", steps = ", steps);
     if (step < warmup) return peak * static_cast<double>(step + 1) / static_cast<double>(warmup);

@@ -30,7 +30,7 @@ class linear {
   linear() = default;
 
   /// Registers `name`.weight and `name`.bias and draws both from U(-1/√inputs, 1/√inputs), the default of common frameworks.
-  linear(parameters<Real>& store, const std::string& name, index inputs, index outputs, rng source, linear_options how = {})
+  linear(parameters<Real>& store, const std::string& name, index_t inputs, index_t outputs, rng source, linear_options how = {})
       : inputs_(inputs), outputs_(outputs), weight_(store.add(name + ".weight", {inputs, outputs})) {
     if (how.bias) bias_ = store.add(name + ".bias", {outputs});
     if (how.zero) return;
@@ -39,11 +39,11 @@ class linear {
     if (how.bias) store.draw_uniform(bias_, bound, source);
   }
 
-  index inputs() const { return inputs_; }
-  index outputs() const { return outputs_; }
+  index_t inputs() const { return inputs_; }
+  index_t outputs() const { return outputs_; }
   bool has_bias() const { return bias_ >= 0; }
-  index weight() const { return weight_; }  // numbers of the blocks
-  index bias() const { return bias_; }
+  index_t weight() const { return weight_; }  // numbers of the blocks
+  index_t bias() const { return bias_; }
 
   /// y = x W + b
   void forward(const parameters<Real>& store, const_rows x, rows y) const {
@@ -74,26 +74,26 @@ class linear {
 
   /// dW += x^T gy and db += sum of the rows of gy, in the calling thread.
   void backward_weights(parameters<Real>& store, const_rows x, const_rows gy) const {
-    for (index part = 0; part < parts(); ++part) backward_weights(store, x, gy, part);
+    for (index_t part = 0; part < parts(); ++part) backward_weights(store, x, gy, part);
     backward_bias(store, gy);
   }
 
   /// The gradient of W in `parts()` ranges of inputs that may run at once.
-  index parts() const { return (inputs_ + part_inputs - 1) / part_inputs; }
-  void backward_weights(parameters<Real>& store, const_rows x, const_rows gy, index part) const {
+  index_t parts() const { return (inputs_ + part_inputs - 1) / part_inputs; }
+  void backward_weights(parameters<Real>& store, const_rows x, const_rows gy, index_t part) const {
     check("linear: backward", x, gy);
-    const index first = part * part_inputs, count = smaller(part_inputs, inputs_ - first);
+    const index_t first = part * part_inputs, count = smaller(part_inputs, inputs_ - first);
     const rows gradient(store.gradients(weight_).data() + first * outputs_, count, outputs_);
     columns(gradient).noalias() += columns(gy) * columns(x).middleRows(first, count).transpose();
   }
   void backward_bias(parameters<Real>& store, const_rows gy) const {
     if (!has_bias()) return;
     auto gradient = array_of(store.gradients(bias_));
-    for (index r = 0; r < gy.extent(0); ++r) gradient += array_of(gy.row(r));
+    for (index_t r = 0; r < gy.extent(0); ++r) gradient += array_of(gy.row(r));
   }
 
  private:
-  static constexpr index part_inputs = 128;
+  static constexpr index_t part_inputs = 128;
 
   template <class T>
   view<T, 2> weights(view<T, 1> flat) const {
@@ -107,7 +107,7 @@ class linear {
             " x ", x.extent(1), " and ", y.extent(0), " x ", y.extent(1), " do not fit a layer of ", inputs_, " -> ", outputs_);
   }
 
-  index inputs_ = 0, outputs_ = 0, weight_ = -1, bias_ = -1;
+  index_t inputs_ = 0, outputs_ = 0, weight_ = -1, bias_ = -1;
 };
 
 /// The gradients of many layers' weights as one list of jobs, so that one loop shares them over the threads. A layer may be
@@ -121,13 +121,13 @@ class weight_jobs {
 
   /// The bias takes its gradient from other rows than the weight.
   void add(const linear<Real>& layer, view<const Real, 2> x, view<const Real, 2> gy, view<const Real, 2> bias_gy) {
-    for (index part = 0; part < layer.parts(); ++part) jobs_.push_back({&layer, x, gy, part});
+    for (index_t part = 0; part < layer.parts(); ++part) jobs_.push_back({&layer, x, gy, part});
     if (layer.has_bias()) jobs_.push_back({&layer, {}, bias_gy, -1});
   }
 
-  index size() const { return static_cast<index>(jobs_.size()); }
+  index_t size() const { return static_cast<index_t>(jobs_.size()); }
 
-  void run(parameters<Real>& store, index number) const {
+  void run(parameters<Real>& store, index_t number) const {
     const job& j = jobs_[static_cast<std::size_t>(number)];
     if (j.part < 0)
       j.layer->backward_bias(store, j.gy);
@@ -139,7 +139,7 @@ class weight_jobs {
   struct job {
     const linear<Real>* layer;
     view<const Real, 2> x, gy;
-    index part;  // -1: the bias
+    index_t part;  // -1: the bias
   };
   std::vector<job> jobs_;
 };

@@ -27,14 +27,14 @@
 namespace dimix::nn {
 
 struct mlp_options {
-  index dims = 0;                                    // D
-  index states = 0;                                  // S, the mask included
-  index outputs = 0;                                 // numbers per position for the head; 0: S
+  index_t dims = 0;                                    // D
+  index_t states = 0;                                  // S, the mask included
+  index_t outputs = 0;                                 // numbers per position for the head; 0: S
   token mask = -1;                                   // the state that is the mask; -1: none
   token_encoding encoding = token_encoding::scalar;  // how x_t goes in
   double centre = 0;                                 // of the scalar encoding; 0: half of the largest state that is no mask
-  index width = 384, blocks = 3, features = 128;     // multiples of 16; features: of the codes of t and λ
-  index time_features = 32, latent_features = 128;   // even
+  index_t width = 384, blocks = 3, features = 128;     // multiples of 16; features: of the codes of t and λ
+  index_t time_features = 32, latent_features = 128;   // even
   double dropout = 0;                                // in [0, 1), in forward only
   bool zero_latent = false;                          // λ has no influence at first
   std::uint64_t seed = 0;                            // of the weights and of dropout
@@ -47,7 +47,7 @@ class mlp_denoiser {
   static constexpr bool is_mixture = conditioning<Real, Latent>::has_latent;
 
   explicit mlp_denoiser(mlp_options how, Latent law = {}, cpu backend = cpu(1)) : how_(how), law_(law), backend_(backend) {
-    for (index extent : {how.width, how.features, how.blocks * how.width})
+    for (index_t extent : {how.width, how.features, how.blocks * how.width})
       expects(extent >= 16 && extent % 16 == 0, "mlp_denoiser: width = ", how.width, ", features = ", how.features,
               ", blocks = ", how.blocks, "; the first two are multiples of 16 and there is at least one block");
     if constexpr (is_mixture) expects(law.dims() >= 1, "mlp_denoiser: the law of the latent has no coordinates; use no_latent");
@@ -61,7 +61,7 @@ class mlp_denoiser {
   }
 
   const mlp_options& options() const { return how_; }
-  index outputs() const { return how_.outputs; }
+  index_t outputs() const { return how_.outputs; }
   const Latent& latent() const
   requires is_mixture
   {
@@ -101,12 +101,12 @@ class mlp_denoiser {
             ") has not the shape of the last forward's ", p.items, " items of ", p.components, " components");
     remembered_ = false;  // the tape is overwritten with gradients
     const view<const Real, 2> of_raw(gradient.data(), p.rows, trunk_.outputs());
-    backend_.for_each(tiles_of(p.rows), [&](int worker, index tile) { backward_tile(worker, tile * tile_rows, of_raw); });
+    backend_.for_each(tiles_of(p.rows), [&](int worker, index_t tile) { backward_tile(worker, tile * tile_rows, of_raw); });
 
     const auto start = trunk_.start_gradient(p.trunk, 0, p.rows);
-    const auto shift = [&](index layer) { return trunk_.shift_gradient(p.trunk, layer, 0, p.rows); };
-    const index item_tiles = tiles_of(p.items);
-    backend_.for_each(item_tiles + p.conditions.tiles(), [&](int, index tile) {
+    const auto shift = [&](index_t layer) { return trunk_.shift_gradient(p.trunk, layer, 0, p.rows); };
+    const index_t item_tiles = tiles_of(p.items);
+    backend_.for_each(item_tiles + p.conditions.tiles(), [&](int, index_t tile) {
       if (tile < item_tiles)
         sum_components(start, tile * tile_rows);
       else
@@ -117,8 +117,8 @@ class mlp_denoiser {
     trunk_.weight_gradients(p.trunk, p.rows, of_raw, jobs_);
     input_.weight_gradients(p.input, p.items, jobs_);
     conditioning_.weight_gradients(p.conditions, jobs_);
-    const index products = jobs_.size(), scatters = input_.scatter_jobs();
-    backend_.for_each(products + scatters + 1, [&](int, index job) {
+    const index_t products = jobs_.size(), scatters = input_.scatter_jobs();
+    backend_.for_each(products + scatters + 1, [&](int, index_t job) {
       if (job < products)
         jobs_.run(store_, job);
       else if (job < products + scatters)
@@ -131,7 +131,7 @@ class mlp_denoiser {
  private:
   /// The buffers of one kind of pass.
   struct pass {
-    index items = 0, components = 0, rows = 0;  // B, M, B M
+    index_t items = 0, components = 0, rows = 0;  // B, M, B M
     typename token_input<Real>::tape input;
     typename conditioning<Real, Latent>::tape conditions;
     trunk_tape<Real> trunk;  // of all rows; training only
@@ -147,18 +147,18 @@ class mlp_denoiser {
   };
 
   void check(const request<Real>& asked, const view<Real, 4>& raw) const {
-    const index B = asked.batch(), M = raw.extent(1);
+    const index_t B = asked.batch(), M = raw.extent(1);
     expects(asked.dims() == how_.dims, "mlp_denoiser: tokens have ", asked.dims(), " positions, the network ", how_.dims);
     expects(asked.times.extent(0) == B, "mlp_denoiser: ", asked.times.extent(0), " times for ", B, " items");
     expects(raw.extent(0) == B && raw.extent(2) == how_.dims && raw.extent(3) == how_.outputs && M >= 1,
             "mlp_denoiser: raw is (", raw.extent(0), ", ", M, ", ", raw.extent(2), ", ", raw.extent(3), "), wanted (", B,
             ", M >= 1, ", how_.dims, ", ", how_.outputs, ")");
-    for (index i = 0; i < asked.tokens.size(); ++i) {
+    for (index_t i = 0; i < asked.tokens.size(); ++i) {
       const token x = asked.tokens.data()[i];
       expects(x >= 0 && x < how_.states, "mlp_denoiser: tokens[", i / how_.dims, ", ", i % how_.dims, "] = ", x,
               " lies outside [0, ", how_.states, ")");
     }
-    for (index b = 0; b < B; ++b)
+    for (index_t b = 0; b < B; ++b)
       expects(asked.times(b) >= 0 && asked.times(b) <= 1, "mlp_denoiser: times[", b, "] = ", asked.times(b),
               " lies outside [0, 1]");
     if constexpr (is_mixture) {
@@ -168,11 +168,11 @@ class mlp_denoiser {
     }
   }
 
-  void check_latents(const view<const Real, 3>& latents, index B, index M) const {
+  void check_latents(const view<const Real, 3>& latents, index_t B, index_t M) const {
     expects(latents.extent(0) == B && latents.extent(1) == M && latents.extent(2) == law_.dims(), "mlp_denoiser: latents are (",
             latents.extent(0), ", ", latents.extent(1), ", ", latents.extent(2), "), wanted (", B, ", ", M, ", ", law_.dims(),
             ")");
-    for (index i = 0; i < latents.size(); ++i) {
+    for (index_t i = 0; i < latents.size(); ++i) {
       const Real value = latents.data()[i];
       if constexpr (finite_latent<Latent>)
         expects(value >= 0 && value < static_cast<Real>(law_.components()) && value == std::floor(value),
@@ -194,14 +194,14 @@ class mlp_denoiser {
     if (remember) trunk_.resize(p.trunk, padded(p.rows), true);
     make_room(s, remember);
 
-    const index item_tiles = tiles_of(p.items);
-    backend_.for_each(item_tiles + p.conditions.tiles(), [&](int, index tile) {
+    const index_t item_tiles = tiles_of(p.items);
+    backend_.for_each(item_tiles + p.conditions.tiles(), [&](int, index_t tile) {
       if (tile < item_tiles)
         input_.forward(store_, p.input, asked.tokens, tile * tile_rows);
       else
         conditioning_.forward(store_, p.conditions, asked.times, asked.latents, tile - item_tiles);
     });
-    backend_.for_each(tiles_of(p.rows), [&](int worker, index tile) {
+    backend_.for_each(tiles_of(p.rows), [&](int worker, index_t tile) {
       forward_tile(s, s.workers[static_cast<std::size_t>(worker)], tile * tile_rows, raw.data(), remember, drop);
     });
   }
@@ -216,11 +216,11 @@ class mlp_denoiser {
   }
 
   /// Rows [first, first + tile_rows) of the batch; what lies behind its end is computed from zeros and thrown away.
-  void forward_tile(state& s, worker_scratch& mine, index first, Real* raw, bool remember,
+  void forward_tile(state& s, worker_scratch& mine, index_t first, Real* raw, bool remember,
                     const typename residual_trunk<Real>::noise* drop) const {
-    const index count = smaller(tile_rows, s.now.rows - first), outputs = trunk_.outputs();
+    const index_t count = smaller(tile_rows, s.now.rows - first), outputs = trunk_.outputs();
     tile_terms<Real> terms{};
-    for (index r = 0; r < count; ++r) terms[static_cast<std::size_t>(r)] = terms_of(s.now, first + r);
+    for (index_t r = 0; r < count; ++r) terms[static_cast<std::size_t>(r)] = terms_of(s.now, first + r);
     trunk_tape<Real>& tape = remember ? s.now.trunk : mine.trunk;
     const bool whole = count == tile_rows;
     const view<Real, 2> out = whole ? view<Real, 2>(raw + first * outputs, tile_rows, outputs) : mine.raw.whole();
@@ -228,21 +228,21 @@ class mlp_denoiser {
     if (!whole) std::copy_n(out.data(), count * outputs, raw + first * outputs);
   }
 
-  row_terms<Real> terms_of(const pass& p, index row) const {
+  row_terms<Real> terms_of(const pass& p, index_t row) const {
     const auto& c = p.conditions;
-    const index item = row / p.components;
+    const index_t item = row / p.components;
     row_terms<Real> terms{.start = p.input.hidden.row(item), .shift = c.shift.row(c.time_of[static_cast<std::size_t>(item)])};
     if constexpr (is_mixture) {
-      const index latent = c.latent_of[static_cast<std::size_t>(row)];
+      const index_t latent = c.latent_of[static_cast<std::size_t>(row)];
       terms.latent_start = c.start.row(latent);
       terms.latent_shift = c.shift.row(c.latent_row(latent));
     }
     return terms;
   }
 
-  void backward_tile(int worker, index first, view<const Real, 2> gradient) {
+  void backward_tile(int worker, index_t first, view<const Real, 2> gradient) {
     worker_scratch& mine = training_.workers[static_cast<std::size_t>(worker)];
-    const index count = smaller(tile_rows, training_.now.rows - first);
+    const index_t count = smaller(tile_rows, training_.now.rows - first);
     view<const Real, 2> here(gradient.data() + first * gradient.extent(1), tile_rows, gradient.extent(1));
     if (count < tile_rows) {
       std::copy_n(here.data(), count * here.extent(1), mine.raw.row(0));
@@ -253,12 +253,12 @@ class mlp_denoiser {
   }
 
   /// The gradient of an item's hidden row: the sum over its components, in their order.
-  void sum_components(view<const Real, 2> start, index first) {
+  void sum_components(view<const Real, 2> start, index_t first) {
     pass& p = training_.now;
-    for (index b = first; b < smaller(p.items, first + tile_rows); ++b) {
+    for (index_t b = first; b < smaller(p.items, first + tile_rows); ++b) {
       auto sum = array_of(p.input.hidden_gradient.row(b), how_.width);
       sum = array_of(start.row(b * p.components));
-      for (index m = 1; m < p.components; ++m) sum += array_of(start.row(b * p.components + m));
+      for (index_t m = 1; m < p.components; ++m) sum += array_of(start.row(b * p.components + m));
     }
   }
 

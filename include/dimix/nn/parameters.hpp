@@ -23,9 +23,9 @@ namespace dimix::nn {
 /// A named array inside a flat buffer.
 struct block {
   std::string name;
-  std::vector<index> shape;
-  index offset = 0;  // in Reals
-  index size = 0;
+  std::vector<index_t> shape;
+  index_t offset = 0;  // in Reals
+  index_t size = 0;
 
   friend bool operator==(const block&, const block&) = default;
 };
@@ -34,20 +34,20 @@ struct block {
 class layout {
  public:
   const std::vector<block>& blocks() const { return blocks_; }
-  const block& operator[](index number) const { return blocks_[static_cast<std::size_t>(number)]; }
-  index size() const { return size_; }
+  const block& operator[](index_t number) const { return blocks_[static_cast<std::size_t>(number)]; }
+  index_t size() const { return size_; }
 
   /// Appends a block and returns its number.
-  index add(std::string name, std::vector<index> shape) {
+  index_t add(std::string name, std::vector<index_t> shape) {
     expects(find(name) == nullptr, "layout: the block ", name, " is there already");
-    index count = 1;
-    for (index extent : shape) {
+    index_t count = 1;
+    for (index_t extent : shape) {
       expects(extent > 0, "layout: block ", name, " has an extent of ", extent);
       count *= extent;
     }
     blocks_.push_back({std::move(name), std::move(shape), size_, count});
     size_ += (count + 15) / 16 * 16;
-    return static_cast<index>(blocks_.size()) - 1;
+    return static_cast<index_t>(blocks_.size()) - 1;
   }
 
   /// nullptr where there is none of this name
@@ -66,7 +66,7 @@ class layout {
 
  private:
   std::vector<block> blocks_;
-  index size_ = 0;
+  index_t size_ = 0;
 };
 
 /// What a warm start did, by the names of the blocks.
@@ -77,19 +77,19 @@ struct adoption {
 template <class Real>
 class parameters {
  public:
-  index add(std::string name, std::vector<index> shape) {
-    const index number = layout_.add(std::move(name), std::move(shape));
+  index_t add(std::string name, std::vector<index_t> shape) {
+    const index_t number = layout_.add(std::move(name), std::move(shape));
     values_.resize(static_cast<std::size_t>(layout_.size()));
     gradients_.resize(static_cast<std::size_t>(layout_.size()));
     return number;
   }
 
   const layout& blocks() const { return layout_; }
-  index size() const { return layout_.size(); }  // the gaps included
+  index_t size() const { return layout_.size(); }  // the gaps included
 
   /// Parameters without the gaps.
-  index count() const {
-    index sum = 0;
+  index_t count() const {
+    index_t sum = 0;
     for (const block& b : layout_.blocks()) sum += b.size;
     return sum;
   }
@@ -99,10 +99,10 @@ class parameters {
   view<Real, 1> gradients() { return {gradients_.data(), size()}; }
   view<const Real, 1> gradients() const { return {gradients_.data(), size()}; }
 
-  view<Real, 1> values(index number) { return part(values_.data(), number); }
-  view<const Real, 1> values(index number) const { return part(values_.data(), number); }
-  view<Real, 1> gradients(index number) { return part(gradients_.data(), number); }
-  view<const Real, 1> gradients(index number) const { return part(gradients_.data(), number); }
+  view<Real, 1> values(index_t number) { return part(values_.data(), number); }
+  view<const Real, 1> values(index_t number) const { return part(values_.data(), number); }
+  view<Real, 1> gradients(index_t number) { return part(gradients_.data(), number); }
+  view<const Real, 1> gradients(index_t number) const { return part(gradients_.data(), number); }
 
   void zero_gradients() { std::fill(gradients_.begin(), gradients_.end(), Real(0)); }
 
@@ -129,33 +129,33 @@ class parameters {
   }
 
   /// Uniform on (-bound, bound). The bits depend on the seed and the block's name alone: another block changes nothing.
-  void draw_uniform(index number, Real bound, rng source) {
+  void draw_uniform(index_t number, Real bound, rng source) {
     draw(number, source, [&](const random_block& bits) { return bound * static_cast<Real>(2 * unit(bits.first()) - 1); });
   }
 
   /// Standard normal (Box and Muller 1958).
-  void draw_normal(index number, rng source) {
+  void draw_normal(index_t number, rng source) {
     draw(number, source, [](const random_block& bits) {
       const double radius = std::sqrt(-2 * std::log(unit(bits.first())));
       return static_cast<Real>(radius * std::cos(2 * std::numbers::pi * unit(bits.second())));
     });
   }
 
-  void fill(index number, Real value) {
+  void fill(index_t number, Real value) {
     for (Real& x : values(number)) x = value;
   }
 
  private:
   template <class T>
-  view<T, 1> part(T* flat, index number) const {
+  view<T, 1> part(T* flat, index_t number) const {
     return {flat + layout_[number].offset, layout_[number].size};
   }
 
   template <class F>
-  void draw(index number, rng source, F number_of) {
+  void draw(index_t number, rng source, F number_of) {
     const std::uint64_t id = hash(layout_[number].name);
     const view<Real, 1> x = values(number);
-    for (index i = 0; i < x.size(); ++i)
+    for (index_t i = 0; i < x.size(); ++i)
       x(i) = number_of(source(purpose::weights, id, 0, i / rng::max_position, i % rng::max_position));
   }
 

@@ -28,13 +28,13 @@ using tile_terms = std::array<row_terms<Real>, tile_rows>;
 /// What one forward pass leaves for backward. With one layer it is scratch that every layer overwrites: enough for evaluation.
 template <class Real>
 struct trunk_tape {
-  index rows = 0, layers = 0;
+  index_t rows = 0, layers = 0;
   matrix<Real> normalised, scaled;    // (layers * rows, width): x̂, LN(h)
   matrix<Real> before, active, kept;  // (layers * rows, width): u, dropout(silu(u)), the factors of dropout
   matrix<Real> deviation;             // (layers, rows): 1/√(var + ε)
   matrix<Real> sums;                  // (layers * tiles, 2 width): gradients of gain and bias, per tile
 
-  void resize(index row_count, index layer_count, index width, bool with_dropout) {
+  void resize(index_t row_count, index_t layer_count, index_t width, bool with_dropout) {
     rows = row_count;
     layers = layer_count;
     for (matrix<Real>* m : {&normalised, &scaled, &before, &active}) m->resize(layers * rows, width);
@@ -42,8 +42,8 @@ struct trunk_tape {
     deviation.resize(layers, rows);
     sums.resize(layers * tiles_of(rows), 2 * width);
   }
-  index at(index layer, index row) const { return (layers == 1 ? 0 : layer) * rows + row; }
-  view<Real, 2> of(matrix<Real>& m, index layer, index row, index count = tile_rows) { return m.rows(at(layer, row), count); }
+  index_t at(index_t layer, index_t row) const { return (layers == 1 ? 0 : layer) * rows + row; }
+  view<Real, 2> of(matrix<Real>& m, index_t layer, index_t row, index_t count = tile_rows) { return m.rows(at(layer, row), count); }
 };
 
 template <class Real>
@@ -51,9 +51,9 @@ class residual_trunk {
  public:
   residual_trunk() = default;
 
-  residual_trunk(parameters<Real>& store, index width, index blocks, index outputs, double dropout_rate, rng source)
+  residual_trunk(parameters<Real>& store, index_t width, index_t blocks, index_t outputs, double dropout_rate, rng source)
       : width_(width), dropout_(dropout_rate) {
-    for (index l = 0; l < blocks; ++l) {
+    for (index_t l = 0; l < blocks; ++l) {
       const std::string name = "block" + std::to_string(l);
       norms_.emplace_back(store, name + ".norm", width);
       in_.emplace_back(store, name + ".in", width, width, source, linear_options{.bias = false});
@@ -63,13 +63,13 @@ class residual_trunk {
     output_ = linear<Real>(store, "output", width, outputs, source);
   }
 
-  index width() const { return width_; }
-  index blocks() const { return static_cast<index>(in_.size()); }
-  index outputs() const { return output_.outputs(); }
+  index_t width() const { return width_; }
+  index_t blocks() const { return static_cast<index_t>(in_.size()); }
+  index_t outputs() const { return output_.outputs(); }
   bool has_dropout() const { return dropout_.active(); }
 
   /// A tape that backward can read (every layer kept), or scratch for evaluation (rows = tile_rows).
-  void resize(trunk_tape<Real>& tape, index rows, bool remember) const {
+  void resize(trunk_tape<Real>& tape, index_t rows, bool remember) const {
     tape.resize(rows, remember ? blocks() + 1 : 1, width_, remember && has_dropout());
   }
 
@@ -80,14 +80,14 @@ class residual_trunk {
   };
 
   /// raw (tile_rows, outputs) of the rows of `tape` from `first` on; h (tile_rows, width) is scratch.
-  void forward(const parameters<Real>& store, const tile_terms<Real>& terms, trunk_tape<Real>& tape, index first,
+  void forward(const parameters<Real>& store, const tile_terms<Real>& terms, trunk_tape<Real>& tape, index_t first,
                view<Real, 2> h, view<Real, 2> raw, const noise* drop) const {
-    for (index r = 0; r < tile_rows; ++r) sum(h.row(r), term(terms, r).start, term(terms, r).latent_start, 0);
-    for (index l = 0; l < blocks(); ++l) {
+    for (index_t r = 0; r < tile_rows; ++r) sum(h.row(r), term(terms, r).start, term(terms, r).latent_start, 0);
+    for (index_t l = 0; l < blocks(); ++l) {
       const auto scaled = tape.of(tape.scaled, l, first), before = tape.of(tape.before, l, first);
       const auto active = tape.of(tape.active, l, first);
       norm(l).forward(store, h, tape.of(tape.normalised, l, first), deviation(tape, l, first), scaled);
-      for (index r = 0; r < tile_rows; ++r) sum(before.row(r), term(terms, r).shift, term(terms, r).latent_shift, l * width_);
+      for (index_t r = 0; r < tile_rows; ++r) sum(before.row(r), term(terms, r).shift, term(terms, r).latent_shift, l * width_);
       in(l).accumulate(store, scaled, before);
       silu(before.flat(), active.flat());
       if (drop && has_dropout()) {
@@ -105,11 +105,11 @@ class residual_trunk {
 
   /// gradient (tile_rows, outputs) -> gradients of h_l in tape.normalised and of u_l in tape.before; h (tile_rows, width) is
   /// scratch.
-  void backward(const parameters<Real>& store, trunk_tape<Real>& tape, index first, view<const Real, 2> gradient,
+  void backward(const parameters<Real>& store, trunk_tape<Real>& tape, index_t first, view<const Real, 2> gradient,
                 view<Real, 2> h) const {
     output_.backward_inputs(store, gradient, h);
     norm_backward(store, tape, blocks(), first, h);
-    for (index l = blocks() - 1; l >= 0; --l) {
+    for (index_t l = blocks() - 1; l >= 0; --l) {
       const auto before = tape.of(tape.before, l, first);
       out(l).backward_inputs(store, tape.of(tape.normalised, l + 1, first), h);
       if (has_dropout()) array_of(h.flat()) *= array_of(tape.of(tape.kept, l, first).flat());
@@ -120,17 +120,17 @@ class residual_trunk {
   }
 
   /// After backward of every tile: gradients of h_0 and of shift_l, (count, width) from row `first` on.
-  view<const Real, 2> start_gradient(trunk_tape<Real>& tape, index first, index count) const {
+  view<const Real, 2> start_gradient(trunk_tape<Real>& tape, index_t first, index_t count) const {
     return tape.of(tape.normalised, 0, first, count);
   }
-  view<const Real, 2> shift_gradient(trunk_tape<Real>& tape, index layer, index first, index count) const {
+  view<const Real, 2> shift_gradient(trunk_tape<Real>& tape, index_t layer, index_t first, index_t count) const {
     return tape.of(tape.before, layer, first, count);
   }
 
   /// The gradients of the weights over the first `rows` rows, as jobs; gradient is (rows, outputs).
-  void weight_gradients(trunk_tape<Real>& tape, index rows, view<const Real, 2> gradient, weight_jobs<Real>& jobs) const {
+  void weight_gradients(trunk_tape<Real>& tape, index_t rows, view<const Real, 2> gradient, weight_jobs<Real>& jobs) const {
     jobs.add(output_, tape.of(tape.scaled, blocks(), 0, rows), gradient);
-    for (index l = 0; l < blocks(); ++l) {
+    for (index_t l = 0; l < blocks(); ++l) {
       jobs.add(in(l), tape.of(tape.scaled, l, 0, rows), tape.of(tape.before, l, 0, rows));
       jobs.add(out(l), tape.of(tape.active, l, 0, rows), tape.of(tape.normalised, l + 1, 0, rows));
     }
@@ -138,24 +138,24 @@ class residual_trunk {
 
   /// The gradients of gains and biases of the normalisations: the tiles' sums in the order of the tiles.
   void norm_gradients(parameters<Real>& store, trunk_tape<Real>& tape) const {
-    const index tiles = tiles_of(tape.rows);
-    for (index l = 0; l <= blocks(); ++l)
-      for (index tile = 0; tile < tiles; ++tile) {
+    const index_t tiles = tiles_of(tape.rows);
+    for (index_t l = 0; l <= blocks(); ++l)
+      for (index_t tile = 0; tile < tiles; ++tile) {
         const Real* sums = tape.sums.row(l * tiles + tile);
         norm(l).add(store, sums, sums + width_);
       }
   }
 
  private:
-  static const row_terms<Real>& term(const tile_terms<Real>& terms, index r) { return terms[static_cast<std::size_t>(r)]; }
-  const layer_norm<Real>& norm(index l) const { return norms_[static_cast<std::size_t>(l)]; }
-  const linear<Real>& in(index l) const { return in_[static_cast<std::size_t>(l)]; }
-  const linear<Real>& out(index l) const { return out_[static_cast<std::size_t>(l)]; }
-  Real* deviation(trunk_tape<Real>& tape, index l, index first) const {
+  static const row_terms<Real>& term(const tile_terms<Real>& terms, index_t r) { return terms[static_cast<std::size_t>(r)]; }
+  const layer_norm<Real>& norm(index_t l) const { return norms_[static_cast<std::size_t>(l)]; }
+  const linear<Real>& in(index_t l) const { return in_[static_cast<std::size_t>(l)]; }
+  const linear<Real>& out(index_t l) const { return out_[static_cast<std::size_t>(l)]; }
+  Real* deviation(trunk_tape<Real>& tape, index_t l, index_t first) const {
     return tape.deviation.row(tape.layers == 1 ? 0 : l) + first;
   }
 
-  void sum(view<Real, 1> to, const Real* a, const Real* b, index offset) const {
+  void sum(view<Real, 1> to, const Real* a, const Real* b, index_t offset) const {
     auto out = array_of(to);
     if (a && b)
       out = array_of(a + offset, width_) + array_of(b + offset, width_);
@@ -166,14 +166,14 @@ class residual_trunk {
   }
 
   /// h holds the gradient of LN(h_l); adds the residual stream's, which lies one layer up, and leaves that of h_l in its place.
-  void norm_backward(const parameters<Real>& store, trunk_tape<Real>& tape, index l, index first, view<Real, 2> h) const {
+  void norm_backward(const parameters<Real>& store, trunk_tape<Real>& tape, index_t l, index_t first, view<Real, 2> h) const {
     Real* sums = tape.sums.row(l * tiles_of(tape.rows) + first / tile_rows);
     std::fill_n(sums, 2 * width_, Real(0));
     const view<const Real, 2> residual = l == blocks() ? view<Real, 2>() : tape.of(tape.normalised, l + 1, first);
     norm(l).backward(store, h, residual, tape.of(tape.normalised, l, first), deviation(tape, l, first), sums, sums + width_);
   }
 
-  index width_ = 0;
+  index_t width_ = 0;
   dropout dropout_;
   std::vector<layer_norm<Real>> norms_;  // (blocks + 1)
   std::vector<linear<Real>> in_, out_;   // (blocks)

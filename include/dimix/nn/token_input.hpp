@@ -16,8 +16,8 @@ namespace dimix::nn {
 enum class token_encoding { scalar, one_hot };
 
 struct token_input_options {
-  index dims = 0;     // D
-  index states = 0;   // S, the mask included
+  index_t dims = 0;     // D
+  index_t states = 0;   // S, the mask included
   token mask = -1;    // the state that is the mask; -1: the space has none
   double centre = 0;  // of the scalar encoding; 0: half of the largest state that is no mask
   token_encoding encoding = token_encoding::scalar;
@@ -36,15 +36,15 @@ class token_input {
 
   token_input() = default;
 
-  token_input(parameters<Real>& store, index width, token_input_options how, rng source) : how_(how) {
+  token_input(parameters<Real>& store, index_t width, token_input_options how, rng source) : how_(how) {
     expects(how.dims >= 1 && how.states >= 1, "token_input: dims = ", how.dims, " and states = ", how.states,
             "; both are at least 1");
     expects(how.mask >= -1 && how.mask < how.states, "token_input: mask = ", how.mask, " is no state of ", how.states,
             ", nor -1");
     expects(how.centre >= 0, "token_input: centre = ", how.centre, " is negative");
-    const index largest = how.states - 1 - (how.mask == how.states - 1 ? 1 : 0);
+    const index_t largest = how.states - 1 - (how.mask == how.states - 1 ? 1 : 0);
     if (how_.centre == 0) how_.centre = larger(0.5, 0.5 * static_cast<double>(largest));
-    const index per_position = one_hot() ? how.states : how.mask >= 0 ? 2 : 1;
+    const index_t per_position = one_hot() ? how.states : how.mask >= 0 ? 2 : 1;
     layer_ = linear<Real>(store, "input", how.dims * per_position, width, source);
   }
 
@@ -52,7 +52,7 @@ class token_input {
   bool one_hot() const { return how_.encoding == token_encoding::one_hot; }
 
   void resize(tape& pass, view<const token, 2> tokens, bool remember) const {
-    const index rows = padded(tokens.extent(0));
+    const index_t rows = padded(tokens.extent(0));
     if (one_hot() && remember) pass.tokens.assign(tokens.begin(), tokens.end());
     if (!one_hot()) pass.features.resize(rows, layer_.inputs());
     pass.hidden.resize(rows, layer_.outputs());
@@ -60,36 +60,36 @@ class token_input {
   }
 
   /// The rows of one tile of items.
-  void forward(const parameters<Real>& store, tape& pass, view<const token, 2> tokens, index first) const {
-    const index count = smaller(tile_rows, tokens.extent(0) - first);
+  void forward(const parameters<Real>& store, tape& pass, view<const token, 2> tokens, index_t first) const {
+    const index_t count = smaller(tile_rows, tokens.extent(0) - first);
     if (one_hot()) {
-      for (index r = 0; r < count; ++r) gather(store, tokens.row(first + r), pass.hidden.rows(first + r, 1).flat());
+      for (index_t r = 0; r < count; ++r) gather(store, tokens.row(first + r), pass.hidden.rows(first + r, 1).flat());
       return;
     }
     const auto features = pass.features.rows(first, tile_rows);
     const Real scale = static_cast<Real>(1 / how_.centre);
-    const index D = how_.dims;
-    for (index r = 0; r < count; ++r) {
+    const index_t D = how_.dims;
+    for (index_t r = 0; r < count; ++r) {
       Real* out = &features(r, 0);
       const token* x = &tokens(first + r, 0);
-      for (index d = 0; d < D; ++d) out[d] = x[d] == how_.mask ? Real(0) : static_cast<Real>(x[d]) * scale - Real(1);
+      for (index_t d = 0; d < D; ++d) out[d] = x[d] == how_.mask ? Real(0) : static_cast<Real>(x[d]) * scale - Real(1);
       if (how_.mask >= 0)
-        for (index d = 0; d < D; ++d) out[D + d] = x[d] == how_.mask ? Real(1) : Real(0);
+        for (index_t d = 0; d < D; ++d) out[D + d] = x[d] == how_.mask ? Real(1) : Real(0);
     }
     std::fill(features.row(0).data() + count * layer_.inputs(), features.end(), Real(0));
     layer_.forward(store, features, pass.hidden.rows(first, tile_rows));
   }
 
   /// Gradients of the parameters from pass.hidden_gradient, of the B items: jobs of `jobs`, or `scatter_jobs` calls of scatter.
-  void weight_gradients(tape& pass, index items, weight_jobs<Real>& jobs) const {
+  void weight_gradients(tape& pass, index_t items, weight_jobs<Real>& jobs) const {
     if (!one_hot()) jobs.add(layer_, pass.features.rows(0, items), pass.hidden_gradient.rows(0, items));
   }
-  index scatter_jobs() const { return one_hot() ? how_.dims + 1 : 0; }
-  void scatter(parameters<Real>& store, tape& pass, index items, index job) const {
-    const index width = layer_.outputs();
+  index_t scatter_jobs() const { return one_hot() ? how_.dims + 1 : 0; }
+  void scatter(parameters<Real>& store, tape& pass, index_t items, index_t job) const {
+    const index_t width = layer_.outputs();
     if (job == how_.dims) return layer_.backward_bias(store, pass.hidden_gradient.rows(0, items));
     Real* gradient = store.gradients(layer_.weight()).data() + job * how_.states * width;  // of position d = job
-    for (index b = 0; b < items; ++b) {
+    for (index_t b = 0; b < items; ++b) {
       const token x = pass.tokens[static_cast<std::size_t>(b * how_.dims + job)];
       array_of(gradient + x * width, width) += array_of(pass.hidden_gradient.row(b), width);
     }
@@ -97,11 +97,11 @@ class token_input {
 
  private:
   void gather(const parameters<Real>& store, view<const token, 1> x, view<Real, 1> to) const {
-    const index width = layer_.outputs();
+    const index_t width = layer_.outputs();
     const Real* weights = store.values(layer_.weight()).data();
     auto out = array_of(to);
     out = array_of(store.values(layer_.bias()));
-    for (index d = 0; d < how_.dims; ++d) out += array_of(weights + (d * how_.states + x(d)) * width, width);
+    for (index_t d = 0; d < how_.dims; ++d) out += array_of(weights + (d * how_.states + x(d)) * width, width);
   }
 
   token_input_options how_;

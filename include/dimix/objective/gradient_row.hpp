@@ -19,18 +19,18 @@ struct objective_site {
 template <class Real, class... Terms>
 struct component_visit {
   term_pack<Terms...> terms;
-  index states;                     // S
+  index_t states;                     // S
   view<const Real, 2> log_weights;  // (B, M)
   view<Real, 3> values;             // (terms, B, D)
   view<Real, 3> slopes;             // (B, M, D)  or empty: this part of d loss / d log π_m
 
   template <class Group, class Row>
-  DIMIX_HD void operator()(const Group& group, const Row& row, index b, index m, index d) const {
+  DIMIX_HD void operator()(const Group& group, const Row& row, index_t b, index_t m, index_t d) const {
     using std::exp;
     Real weighted = Real(0);
-    terms.each([&](const auto& term, index j) {
+    terms.each([&](const auto& term, index_t j) {
       if constexpr (std::decay_t<decltype(term)>::uses_components) {
-        const Real value = exp(log_weights(b, m)) * group.reduce(states, Real(0), plus{}, [&](index s) {
+        const Real value = exp(log_weights(b, m)) * group.reduce(states, Real(0), plus{}, [&](index_t s) {
           return term.component(b, d, s, row.log_prob(s)).value;
         });
         if (group.leader()) values(j, b, d) = (m == 0 ? Real(0) : values(j, b, d)) + value;
@@ -50,19 +50,19 @@ struct value_row {
   view<Real, 3> values;                  // (terms, B, D)
 
   template <class Group>
-  DIMIX_HD void operator()(const Group& group, view<Real, 1>, index row_index) const {
-    const index b = row_index / site.tokens.extent(1), d = row_index % site.tokens.extent(1);
-    index k = 0;  // runs over the targets of all joint terms
-    terms.each([&](const auto& term, index j) {
+  DIMIX_HD void operator()(const Group& group, view<Real, 1>, index_t row_index) const {
+    const index_t b = row_index / site.tokens.extent(1), d = row_index % site.tokens.extent(1);
+    index_t k = 0;  // runs over the targets of all joint terms
+    terms.each([&](const auto& term, index_t j) {
       using term_type = std::decay_t<decltype(term)>;
       Real value = Real(0);
       if constexpr (term_type::uses_components) value += component_values(j, b, d);
       if constexpr (term_type::uses_marginals)
         value += group.reduce(site.log_marginals.extent(2), Real(0), plus{},
-                              [&](index s) { return term.marginal(b, d, s, site.log_marginals(b, d, s)).value; });
+                              [&](index_t s) { return term.marginal(b, d, s, site.log_marginals(b, d, s)).value; });
       if constexpr (term_type::uses_joint) {
         if constexpr (term_type::control_variate)
-          value += term.target_weight() * group.reduce(term.targets(), Real(0), plus{}, [&](index target) {
+          value += term.target_weight() * group.reduce(term.targets(), Real(0), plus{}, [&](index_t target) {
             return site.log_marginals(b, d, site.targets(b, k + target, d));
           });
         k += term.targets();
@@ -80,7 +80,7 @@ struct gradient_row {
   objective_site<Real> site;
   view<const typename Head::template state<Real>, 3> states;  // (B, M, D)
   view<const Storage, 4> chunk;                               // (B, Mc, D, outputs)
-  index first;
+  index_t first;
   view<const Real, 3> responsibility;                         // (B, M, K)  weight(b) a_k γ_km
   view<Real, 3> slopes;                                       // (B, M, D)  or empty: the marginal part of d loss / d log π_m
   view<Storage, 4> out;                                       // (B, Mc, D, outputs)
@@ -88,24 +88,24 @@ struct gradient_row {
   Real scale;
 
   template <class Group>
-  DIMIX_HD void operator()(const Group& group, view<Real, 1> tile, index row_index) const {
-    const index b = row_index / site.tokens.extent(1), d = row_index % site.tokens.extent(1), S = tile.extent(0) / 2;
+  DIMIX_HD void operator()(const Group& group, view<Real, 1> tile, index_t row_index) const {
+    const index_t b = row_index / site.tokens.extent(1), d = row_index % site.tokens.extent(1), S = tile.extent(0) / 2;
     const place at{b, d, site.tokens(b, d)};
     const auto U = tile.slice(0, S), slope = tile.slice(S, S);  // (S) each
     bool prepared = false;
-    for (index c = 0; c < chunk.extent(1); ++c) {
-      const index m = first + c;
+    for (index_t c = 0; c < chunk.extent(1); ++c) {
+      const index_t m = first + c;
       const auto raw = chunk.row(b, c, d);
       const auto row = head.template row<Real>(raw, at, states(b, m, d));
       const auto target = out.row(b, c, d);
       if (row.fixed() >= 0) {
-        if (!accumulate) group.for_each(target.extent(0), [&](index o) { target[o] = Storage(Real(0)); });
+        if (!accumulate) group.for_each(target.extent(0), [&](index_t o) { target[o] = Storage(Real(0)); });
         continue;
       }
       if (!prepared) marginal_slopes(group, b, d, U);
       prepared = true;
       component_slopes(group, row, b, m, d, U, slope);
-      row.backward(group, S, [&](index s) { return slope[s]; }, [&](index o, Real g) {
+      row.backward(group, S, [&](index_t s) { return slope[s]; }, [&](index_t o, Real g) {
         target[o] = static_cast<Storage>((accumulate ? static_cast<Real>(target[o]) : Real(0)) + scale * g);
       });
       group.sync();
@@ -115,23 +115,23 @@ struct gradient_row {
  private:
   /// U(s) = sum over terms of weight d value / d log P_d(s)
   template <class Group>
-  DIMIX_HD void marginal_slopes(const Group& group, index b, index d, view<Real, 1> U) const {
-    group.for_each(U.extent(0), [&](index s) {
+  DIMIX_HD void marginal_slopes(const Group& group, index_t b, index_t d, view<Real, 1> U) const {
+    group.for_each(U.extent(0), [&](index_t s) {
       Real total = Real(0);
-      terms.each([&](const auto& term, index) {
+      terms.each([&](const auto& term, index_t) {
         if constexpr (std::decay_t<decltype(term)>::uses_marginals)
           total += term.weight(b) * term.marginal(b, d, s, site.log_marginals(b, d, s)).slope;
       });
       U[s] = total;
     });
     group.sync();
-    index k = 0;
-    terms.each([&](const auto& term, index) {
+    index_t k = 0;
+    terms.each([&](const auto& term, index_t) {
       using term_type = std::decay_t<decltype(term)>;
       if constexpr (term_type::uses_joint) {
         if constexpr (term_type::control_variate)
           if (group.leader())
-            for (index target = 0; target < term.targets(); ++target)
+            for (index_t target = 0; target < term.targets(); ++target)
               U[site.targets(b, k + target, d)] += term.weight(b) * term.target_weight();
         k += term.targets();
       }
@@ -141,16 +141,16 @@ struct gradient_row {
 
   /// d loss / d log p_md(s)
   template <class Group, class Row>
-  DIMIX_HD void component_slopes(const Group& group, const Row& row, index b, index m, index d, view<Real, 1> U,
+  DIMIX_HD void component_slopes(const Group& group, const Row& row, index_t b, index_t m, index_t d, view<Real, 1> U,
                                  view<Real, 1> slope) const {
     using std::exp;
-    group.for_each(U.extent(0), [&](index s) {
+    group.for_each(U.extent(0), [&](index_t s) {
       Real total = Real(0);
       if constexpr (reads_marginals) {
         const Real weighted = site.log_weights(b, m) + row.log_prob(s);
         if (U[s] != Real(0) && weighted > -infinity<Real>()) total = exp(weighted - site.log_marginals(b, d, s)) * U[s];
       }
-      terms.each([&](const auto& term, index) {
+      terms.each([&](const auto& term, index_t) {
         if constexpr (std::decay_t<decltype(term)>::uses_components)
           total += exp(site.log_weights(b, m)) * term.weight(b) * term.component(b, d, s, row.log_prob(s)).slope;
       });
@@ -158,7 +158,7 @@ struct gradient_row {
     });
     if constexpr (reads_marginals)
       if (!slopes.empty()) {
-        const Real marginal_part = group.reduce(U.extent(0), Real(0), plus{}, [&](index s) {
+        const Real marginal_part = group.reduce(U.extent(0), Real(0), plus{}, [&](index_t s) {
           const Real weighted = site.log_weights(b, m) + row.log_prob(s);
           return U[s] == Real(0) || weighted == -infinity<Real>() ? Real(0) : exp(weighted - site.log_marginals(b, d, s)) * U[s];
         });
@@ -166,7 +166,7 @@ struct gradient_row {
       }
     group.sync();
     if (group.leader())
-      for (index k = 0; k < responsibility.extent(2); ++k) slope[site.targets(b, k, d)] -= responsibility(b, m, k);
+      for (index_t k = 0; k < responsibility.extent(2); ++k) slope[site.targets(b, k, d)] -= responsibility(b, m, k);
     group.sync();
   }
 

@@ -23,10 +23,10 @@ struct nelbo_position {
   Real beta;
 
   template <class Group, class LogP>
-  DIMIX_HD Real value(const Group& group, index S, const LogP& log_p) const {
+  DIMIX_HD Real value(const Group& group, index_t S, const LogP& log_p) const {
     if (step.frozen) return Real(0);
     if constexpr (masked_space<Space>) return -masked_weight() * log_p(x_0);
-    return weight() * group.reduce(S, Real(0), plus{}, [&](index y) {
+    return weight() * group.reduce(S, Real(0), plus{}, [&](index_t y) {
       using std::exp;
       if (y == step.y) return Real(0);
       const Real log_q = log_true_score(static_cast<token>(y)), log_m = log_model_score(static_cast<token>(y), log_p(y));
@@ -36,18 +36,18 @@ struct nelbo_position {
 
   /// slope(z) for every z; the two sums are shared.
   template <class Group, class LogP, class Store>
-  DIMIX_HD void slopes(const Group& group, index S, const LogP& log_p, const Store& store) const {
+  DIMIX_HD void slopes(const Group& group, index_t S, const LogP& log_p, const Store& store) const {
     using std::exp;
-    if (step.frozen) return group.for_each(S, [&](index z) { store(z, Real(0)); });
+    if (step.frozen) return group.for_each(S, [&](index_t z) { store(z, Real(0)); });
     if constexpr (masked_space<Space>)
-      return group.for_each(S, [&](index z) { store(z, z == x_0 ? -masked_weight() : Real(0)); });
+      return group.for_each(S, [&](index_t z) { store(z, z == x_0 ? -masked_weight() : Real(0)); });
     const auto& k = step.kernel;
-    const auto pull = [&](index y) {  // d l / d s_θ(y)
+    const auto pull = [&](index_t y) {  // d l / d s_θ(y)
       if (y == step.y) return Real(0);
       return weight() * (Real(1) - exp(log_true_score(static_cast<token>(y)) - log_model_score(static_cast<token>(y), log_p(y))));
     };
-    const Real shared = group.reduce(S, Real(0), plus{}, [&](index y) { return pull(y) * k.hit_t * k.prior(step.d, static_cast<token>(y)); });
-    group.for_each(S, [&](index z) {
+    const Real shared = group.reduce(S, Real(0), plus{}, [&](index_t y) { return pull(y) * k.hit_t * k.prior(step.d, static_cast<token>(y)); });
+    group.for_each(S, [&](index_t z) {
       const Real over_z = exp(log_p(z) - step.log_z(static_cast<token>(z)));
       store(z, over_z * (k.kept_t * pull(z) + shared));
     });
@@ -80,19 +80,19 @@ struct nelbo_row {
   Real scale;
 
   template <class Group>
-  DIMIX_HD void operator()(const Group& group, view<Real, 1> tile, index row_index) const {
-    const index D = x_t.extent(1), b = row_index / D, d = row_index % D, S = tile.extent(0);
+  DIMIX_HD void operator()(const Group& group, view<Real, 1> tile, index_t row_index) const {
+    const index_t D = x_t.extent(1), b = row_index / D, d = row_index % D, S = tile.extent(0);
     const place at{b, d, x_t(b, d)};
-    const auto outputs = raw.row(b, index{0}, d);
+    const auto outputs = raw.row(b, index_t{0}, d);
     const auto row = head.template row<Real>(outputs, at, head.template observe<Real>(group, outputs, at));
-    const auto log_p = [&](index s) { return row.log_prob(s); };
+    const auto log_p = [&](index_t s) { return row.log_prob(s); };
     const nelbo_position<Space, Real> here{reverse_row<Space, Real>::make(kernels[b], d, at.now, row.log_prob(at.now)), x_0(b, d), beta[b]};
     const Real value = here.value(group, S, log_p);
     if (group.leader()) values(b, d) = value;
     if (out.empty()) return;
-    here.slopes(group, S, log_p, [&](index s, Real slope) { tile[s] = slope; });
+    here.slopes(group, S, log_p, [&](index_t s, Real slope) { tile[s] = slope; });
     group.sync();
-    row.backward(group, S, [&](index s) { return tile[s]; }, [&](index o, Real g) { out(b, index{0}, d, o) = scale * g; });
+    row.backward(group, S, [&](index_t s) { return tile[s]; }, [&](index_t o, Real g) { out(b, index_t{0}, d, o) = scale * g; });
     group.sync();
   }
 };
@@ -104,7 +104,7 @@ template <class Real, class Process, class Head, backend Backend>
 array<Real, 1> nelbo(const Process& process, const Head& head, view<const token, 2> x_0, view<const token, 2> x_t, view<const double, 1> t,
                      view<const Real, 4> raw, const Backend& run_on, view<Real, 4> out = {}) {
   using Space = typename Process::space_type;
-  const index B = x_t.extent(0), D = x_t.extent(1), S = process.max_states();
+  const index_t B = x_t.extent(0), D = x_t.extent(1), S = process.max_states();
   expects_shape("nelbo: x_0", x_0, B, D);
   expects_shape("nelbo: t", t, B);
   expects_shape("nelbo: raw", raw, B, 1, D, head.outputs(S));
@@ -113,7 +113,7 @@ array<Real, 1> nelbo(const Process& process, const Head& head, view<const token,
   expects_tokens("nelbo: x_t", x_t, process.space());
   std::vector<two_time_kernel<Space, Real>> kernels;
   array<Real, 1> beta(B);                                // (B)
-  for (index b = 0; b < B; ++b) {
+  for (index_t b = 0; b < B; ++b) {
     expects(t(b) > 0 && t(b) <= 1, "nelbo: t[", b, "] = ", t(b), " lies outside (0, 1]");
     kernels.push_back(process.template between<Real>(0, t(b)));
     beta(b) = static_cast<Real>(rate(process.schedule(), t(b)));
@@ -122,9 +122,9 @@ array<Real, 1> nelbo(const Process& process, const Head& head, view<const token,
   run_on.template sweep<Real>(B * D, S,
                               nelbo_row<Real, Head, Space>{head, {kernels.data(), B}, beta, x_0, x_t, raw, values, out, Real(1) / static_cast<Real>(B)});
   array<Real, 1> total(B);                               // (B)
-  for (index b = 0; b < B; ++b) {
+  for (index_t b = 0; b < B; ++b) {
     total(b) = Real(0);
-    for (index d = 0; d < D; ++d) total(b) += values(b, d);
+    for (index_t d = 0; d < D; ++d) total(b) += values(b, d);
     expects<numeric_error>(std::isfinite(total(b)), "nelbo: item ", b, " at t = ", t(b), " is ", total(b), " (non-finite logits?)");
   }
   return total;
@@ -137,8 +137,8 @@ array<double, 1> prior_divergence(const Process& process, view<const token, 2> x
   expects_tokens("prior_divergence: x_0", x_0, process.space());
   const auto kernel = process.template between<double>(0, 1);
   array<double, 1> total(x_0.extent(0));  // (B)
-  for (index b = 0; b < x_0.extent(0); ++b)
-    for (index d = 0; d < x_0.extent(1); ++d)
+  for (index_t b = 0; b < x_0.extent(0); ++b)
+    for (index_t d = 0; d < x_0.extent(1); ++d)
       for (token s = 0; s < process.space().states(d); ++s) {
         const double q = kernel.marginal_t(d, x_0(b, d), s);
         if (q > 0) total(b) += q * std::log(q / kernel.prior(d, s));

@@ -26,23 +26,23 @@ struct slope_of {
 };
 
 template <class T, class Real>
-concept component_term = requires(const T t, index i, Real x) {
+concept component_term = requires(const T t, index_t i, Real x) {
   { t.component(i, i, i, x) } -> std::same_as<slope_of<Real>>;
 };
 template <class T, class Real>
-concept marginal_term = requires(const T t, index i, Real x) {
+concept marginal_term = requires(const T t, index_t i, Real x) {
   { t.marginal(i, i, i, x) } -> std::same_as<slope_of<Real>>;
 };
 template <class T, class Real>
-concept joint_term = requires(const T t, index i) {
-  { t.targets() } -> std::convertible_to<index>;
+concept joint_term = requires(const T t, index_t i) {
+  { t.targets() } -> std::convertible_to<index_t>;
   { t.target(i, i, i) } -> std::same_as<token>;
   { t.target_weight() } -> std::same_as<Real>;
   { T::control_variate } -> std::convertible_to<bool>;
 };
 
 template <class T, class Real>
-concept loss_term = std::is_trivially_copyable_v<T> && requires(const T t, index i) {
+concept loss_term = std::is_trivially_copyable_v<T> && requires(const T t, index_t i) {
   { t.weight(i) } -> std::same_as<Real>;
   t.check(i, i, i, i);
 } && (!T::uses_components || component_term<T, Real>) && (!T::uses_marginals || marginal_term<T, Real>) &&
@@ -62,8 +62,8 @@ struct item_weights {
   view<const Real, 1> per_item = {};  // (B); empty: `common` for every item
   Real common = Real(1);
 
-  DIMIX_HD Real operator()(index b) const { return per_item.empty() ? common : common * per_item[b]; }
-  void check(const char* name, index B) const {
+  DIMIX_HD Real operator()(index_t b) const { return per_item.empty() ? common : common * per_item[b]; }
+  void check(const char* name, index_t B) const {
     if (!per_item.empty()) expects_shape(name, per_item, B);
   }
 };
@@ -84,9 +84,9 @@ struct distillation_bound {
   item_weights<Real> weights = {};
 
   static constexpr bool uses_components = true, uses_marginals = false, uses_joint = false;
-  DIMIX_HD Real weight(index b) const { return weights(b); }
-  DIMIX_HD slope_of<Real> component(index b, index d, index s, Real log_p) const { return cross_divergence(target(b, d, s), log_p); }
-  void check(index B, index D, index S, index) const {
+  DIMIX_HD Real weight(index_t b) const { return weights(b); }
+  DIMIX_HD slope_of<Real> component(index_t b, index_t d, index_t s, Real log_p) const { return cross_divergence(target(b, d, s), log_p); }
+  void check(index_t B, index_t D, index_t S, index_t) const {
     expects_shape("distillation_bound: target", target, B, D, S);
     weights.check("distillation_bound: weights", B);
   }
@@ -100,9 +100,9 @@ struct marginal_divergence {
   item_weights<Real> weights = {};
 
   static constexpr bool uses_components = false, uses_marginals = true, uses_joint = false;
-  DIMIX_HD Real weight(index b) const { return weights(b); }
-  DIMIX_HD slope_of<Real> marginal(index b, index d, index s, Real log_p) const { return cross_divergence(target(b, d, s), log_p); }
-  void check(index B, index D, index S, index) const {
+  DIMIX_HD Real weight(index_t b) const { return weights(b); }
+  DIMIX_HD slope_of<Real> marginal(index_t b, index_t d, index_t s, Real log_p) const { return cross_divergence(target(b, d, s), log_p); }
+  void check(index_t B, index_t D, index_t S, index_t) const {
     expects_shape("marginal_divergence: target", target, B, D, S);
     weights.check("marginal_divergence: weights", B);
   }
@@ -117,11 +117,11 @@ struct joint_likelihood {
 
   static constexpr bool uses_components = false, uses_marginals = false, uses_joint = true;
   static constexpr bool control_variate = ControlVariate;
-  DIMIX_HD Real weight(index b) const { return weights(b); }
-  DIMIX_HD index targets() const { return tokens.extent(1); }
-  DIMIX_HD token target(index b, index k, index d) const { return tokens(b, k, d); }
+  DIMIX_HD Real weight(index_t b) const { return weights(b); }
+  DIMIX_HD index_t targets() const { return tokens.extent(1); }
+  DIMIX_HD token target(index_t b, index_t k, index_t d) const { return tokens(b, k, d); }
   DIMIX_HD Real target_weight() const { return Real(1) / static_cast<Real>(tokens.extent(1)); }
-  void check(index B, index D, index, index) const {
+  void check(index_t B, index_t D, index_t, index_t) const {
     expects(tokens.extent(1) >= 1, "joint_likelihood: K = 0 targets; at least one is needed");
     expects_shape("joint_likelihood: tokens", tokens, B, tokens.extent(1), D);
     weights.check("joint_likelihood: weights", B);
@@ -143,12 +143,12 @@ struct consistency {
   marginal_divergence<Real> rows;
 
   static constexpr bool uses_components = false, uses_marginals = true, uses_joint = true, control_variate = true;
-  DIMIX_HD Real weight(index b) const { return draws.weight(b); }
-  DIMIX_HD slope_of<Real> marginal(index b, index d, index s, Real log_p) const { return rows.marginal(b, d, s, log_p); }
-  DIMIX_HD index targets() const { return draws.targets(); }
-  DIMIX_HD token target(index b, index k, index d) const { return draws.target(b, k, d); }
+  DIMIX_HD Real weight(index_t b) const { return draws.weight(b); }
+  DIMIX_HD slope_of<Real> marginal(index_t b, index_t d, index_t s, Real log_p) const { return rows.marginal(b, d, s, log_p); }
+  DIMIX_HD index_t targets() const { return draws.targets(); }
+  DIMIX_HD token target(index_t b, index_t k, index_t d) const { return draws.target(b, k, d); }
   DIMIX_HD Real target_weight() const { return draws.target_weight(); }
-  void check(index B, index D, index S, index M) const {
+  void check(index_t B, index_t D, index_t S, index_t M) const {
     draws.check(B, D, S, M);
     rows.check(B, D, S, M);
   }
@@ -162,7 +162,7 @@ static_assert(loss_term<distillation_bound<float>, float> && loss_term<marginal_
 template <class... Terms>
 struct term_pack {
   template <class F>
-  DIMIX_HD void each(const F&, index = 0) const {}
+  DIMIX_HD void each(const F&, index_t = 0) const {}
 };
 template <class First, class... Rest>
 struct term_pack<First, Rest...> {
@@ -173,7 +173,7 @@ struct term_pack<First, Rest...> {
 
   DIMIX_EXEC_CHECK_DISABLE
   template <class F>
-  DIMIX_HD void each(const F& f, index number = 0) const {
+  DIMIX_HD void each(const F& f, index_t number = 0) const {
     f(first, number);
     rest.each(f, number + 1);
   }

@@ -16,15 +16,15 @@ struct analytic_row {
   score_row<Space, Real> scores;
   Real sum_of_scores;
 
-  DIMIX_HD Real score(index y) const {
+  DIMIX_HD Real score(index_t y) const {
     using std::exp;
     return exp(scores.log_score(static_cast<token>(y), denoised.log_prob(y)));
   }
-  DIMIX_HD Real staggered(index a) const { return scores.staggered(static_cast<token>(a), score(a), sum_of_scores); }
-  DIMIX_HD Real transposed_transition(index a) const { return scores.transposed_transition(static_cast<token>(a)); }
+  DIMIX_HD Real staggered(index_t a) const { return scores.staggered(static_cast<token>(a), score(a), sum_of_scores); }
+  DIMIX_HD Real transposed_transition(index_t a) const { return scores.transposed_transition(static_cast<token>(a)); }
   /// The update weight, as it comes out of the arithmetic.
-  DIMIX_HD Real weight(index a) const { return staggered(a) * transposed_transition(a); }
-  DIMIX_HD Real log_prob(index a) const {
+  DIMIX_HD Real weight(index_t a) const { return staggered(a) * transposed_transition(a); }
+  DIMIX_HD Real log_prob(index_t a) const {
     using std::log;
     return log(larger(weight(a), Real(0)));
   }
@@ -34,14 +34,14 @@ struct analytic {
   template <class Space, class Real, class Row>
   DIMIX_HD auto row(const two_time_kernel<Space, Real>& kernel, const place& at, const Row& denoised) const {
     analytic_row<Row, Space, Real> result{denoised, score_row<Space, Real>::make(kernel, at.dim, at.now, denoised.log_prob(at.now)), Real(0)};
-    for (index y = 0; y < kernel.space.max_states(); ++y) result.sum_of_scores += result.score(y);
+    for (index_t y = 0; y < kernel.space.max_states(); ++y) result.sum_of_scores += result.score(y);
     return result;
   }
 
   template <class Space, class Real, class Row, class Bits>
-  DIMIX_HD token draw(const two_time_kernel<Space, Real>& kernel, const place& at, index S, const Row& denoised, const Bits& bits_of) const {
+  DIMIX_HD token draw(const two_time_kernel<Space, Real>& kernel, const place& at, index_t S, const Row& denoised, const Bits& bits_of) const {
     const auto law = row(kernel, at, denoised);
-    return draw_categorical(S, [&](index a) { return law.log_prob(a); }, bits_of(purpose::transition));
+    return draw_categorical(S, [&](index_t a) { return law.log_prob(a); }, bits_of(purpose::transition));
   }
 };
 

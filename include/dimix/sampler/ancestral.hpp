@@ -15,7 +15,7 @@ struct ancestral_row {
   Row denoised;
   reverse_row<Space, Real> step;
 
-  DIMIX_HD Real log_prob(index a) const { return step.log_prob(static_cast<token>(a), denoised.log_prob(a)); }
+  DIMIX_HD Real log_prob(index_t a) const { return step.log_prob(static_cast<token>(a), denoised.log_prob(a)); }
 };
 
 struct ancestral {
@@ -25,7 +25,7 @@ struct ancestral {
   }
 
   template <class Space, class Real, class Row, class Bits>
-  DIMIX_HD token draw(const two_time_kernel<Space, Real>& kernel, const place& at, index S, const Row& denoised, const Bits& bits_of) const {
+  DIMIX_HD token draw(const two_time_kernel<Space, Real>& kernel, const place& at, index_t S, const Row& denoised, const Bits& bits_of) const {
     const random_block transition = bits_of(purpose::transition);
     if constexpr (masked_space<Space>) {
       if (at.now != kernel.space.mask()) return at.now;
@@ -34,7 +34,7 @@ struct ancestral {
       if (x_s == at.now) return x_s;
     }
     const token x_0 = denoised.fixed() >= 0 ? denoised.fixed()
-                                            : draw_categorical(S, [&](index s) { return denoised.log_prob(s); }, bits_of(purpose::denoise));
+                                            : draw_categorical(S, [&](index_t s) { return denoised.log_prob(s); }, bits_of(purpose::denoise));
     return x_0 < 0 ? x_0 : kernel.draw_posterior(at.dim, x_0, at.now, transition);
   }
 };

@@ -12,10 +12,10 @@ namespace dimix {
 using time_grid = std::vector<double>;
 
 /// 1, 1 - 1/N, ..., 0.
-inline time_grid uniform_grid(index steps) {
+inline time_grid uniform_grid(index_t steps) {
   expects(steps >= 1, "uniform_grid: steps = ", steps, "; at least one is needed");
   time_grid grid;
-  for (index n = 0; n <= steps; ++n) grid.push_back(static_cast<double>(steps - n) / static_cast<double>(steps));
+  for (index_t n = 0; n <= steps; ++n) grid.push_back(static_cast<double>(steps - n) / static_cast<double>(steps));
   return grid;
 }
 

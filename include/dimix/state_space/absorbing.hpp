@@ -6,13 +6,13 @@
 
 namespace dimix {
 
-template <index S = 0>
+template <index_t S = 0>
 struct absorbing : state_count<S> {
-  DIMIX_HD constexpr index states(index) const { return this->count(); }
-  DIMIX_HD constexpr index max_states() const { return this->count(); }
+  DIMIX_HD constexpr index_t states(index_t) const { return this->count(); }
+  DIMIX_HD constexpr index_t max_states() const { return this->count(); }
   DIMIX_HD constexpr token mask() const { return static_cast<token>(this->count() - 1); }
-  DIMIX_HD constexpr double prior(index, token s) const { return s == mask() ? 1.0 : 0.0; }
-  DIMIX_HD constexpr token draw_prior(index, std::uint64_t) const { return mask(); }
+  DIMIX_HD constexpr double prior(index_t, token s) const { return s == mask() ? 1.0 : 0.0; }
+  DIMIX_HD constexpr token draw_prior(index_t, std::uint64_t) const { return mask(); }
 };
 
 static_assert(masked_space<absorbing<18>> && masked_space<absorbing<>>);

@@ -6,13 +6,13 @@
 
 namespace dimix {
 
-template <index S = 0>
+template <index_t S = 0>
 struct uniform : state_count<S> {
-  DIMIX_HD constexpr index states(index) const { return this->count(); }
-  DIMIX_HD constexpr index max_states() const { return this->count(); }
-  DIMIX_HD constexpr double prior(index, token) const { return 1.0 / static_cast<double>(this->count()); }
+  DIMIX_HD constexpr index_t states(index_t) const { return this->count(); }
+  DIMIX_HD constexpr index_t max_states() const { return this->count(); }
+  DIMIX_HD constexpr double prior(index_t, token) const { return 1.0 / static_cast<double>(this->count()); }
   /// floor(S * bits / 2^64), from the two halves of the word: no state is off by more than 2^-64.
-  DIMIX_HD constexpr token draw_prior(index, std::uint64_t bits) const {
+  DIMIX_HD constexpr token draw_prior(index_t, std::uint64_t bits) const {
     const auto S64 = static_cast<std::uint64_t>(this->count());
     const std::uint64_t low = (bits & 0xffffffffu) * S64, high = (bits >> 32) * S64;
     return static_cast<token>((high + (low >> 32)) >> 32);
