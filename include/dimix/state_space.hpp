@@ -42,15 +42,8 @@ DIMIX_HD token draw_prior(const X& space, index_t d, std::uint64_t bits) {
   if constexpr (requires { space.draw_prior(d, bits); }) {
     return space.draw_prior(d, bits);
   } else {
-    token likeliest = 0;
-    std::uint64_t reach = 0;
-    for (token s = 0; s < space.states(d); ++s) {
-      const std::uint64_t width = share(space.prior(d, s));
-      if (bits - reach < width) return s;
-      reach += width;
-      if (space.prior(d, s) > space.prior(d, likeliest)) likeliest = s;
-    }
-    return likeliest;  // what rounding left over
+    const auto weight = [&](index_t s) { return space.prior(d, static_cast<token>(s)); };
+    return static_cast<token>(pick_by_share(space.states(d), 1.0, bits, weight));
   }
 }
 

@@ -30,22 +30,6 @@ DIMIX_HD index draw_share(index n, const Weight& weight, double total, index lar
   return largest;
 }
 
-/// The i in [0, n) whose fixed-point share of the total the bits fall into; what rounding left over falls to the largest.
-template <class Weight>
-DIMIX_HD index_t pick_by_share(index_t n, double total, std::uint64_t bits, const Weight& weight) {
-  index_t largest = 0;
-  double most = -1;
-  std::uint64_t reach = 0;
-  for (index_t i = 0; i < n; ++i) {
-    const double w = weight(i);
-    const std::uint64_t width = share(w / total);
-    if (bits - reach < width) return i;
-    reach += width;
-    if (w > most) largest = i, most = w;
-  }
-  return largest;
-}
-
 /// A state s in [0, S) with probability exp(log_prob(s)) / sum. log_prob: index_t -> Real, -infinity allowed, evaluated up to three
 /// times per state. Returns -1 when no state has a positive probability. Cost: O(S), no memory.
 template <class LogProb>

@@ -83,4 +83,20 @@ DIMIX_HD constexpr std::uint64_t share(double p) {
 /// True with probability p. Exact at both ends: never for p <= 0, always for p >= 1.
 DIMIX_HD constexpr bool bernoulli(double p, std::uint64_t bits) { return p >= 1.0 || bits < share(p); }
 
+/// The i in [0, n) whose fixed-point share of the total the bits fall into; what rounding left over falls to the largest.
+template <class Weight>
+DIMIX_HD index_t pick_by_share(index_t n, double total, std::uint64_t bits, const Weight& weight) {
+  index_t largest = 0;
+  double most = -1;
+  std::uint64_t reach = 0;
+  for (index_t i = 0; i < n; ++i) {
+    const double w = weight(i);
+    const std::uint64_t width = share(w / total);
+    if (bits - reach < width) return i;
+    reach += width;
+    if (w > most) largest = i, most = w;
+  }
+  return largest;
+}
+
 }  // namespace dimix
