@@ -52,7 +52,7 @@ class distiller {
 
   /// x_0 (B, D) tokens. first_item: id of the first item; give every item of a training its own.
   distiller_losses step(view<const token, 2> x_0, std::uint64_t first_item) {
-    expects_tokens("distiller: x_0", x_0, process_.space());
+    expects_data("distiller: x_0", x_0, process_.space());
     distiller_losses losses;
     chain_site(x_0, first_item, losses);
     if (options_.distillation_rows > 0 && options_.distillation_weight > 0) distillation_site(x_0, first_item, losses);

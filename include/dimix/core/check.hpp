@@ -41,6 +41,16 @@ void expects_tokens(const char* name, view<const token, 2> tokens, const Space& 
               " is not a state: it must lie in [0, ", space.states(d), ")");
 }
 
+/// Throws unless every token of (B, D) can be data: a state, and not the mask.
+template <class Space>
+void expects_data(const char* name, view<const token, 2> tokens, const Space& space) {
+  expects_tokens(name, tokens, space);
+  if constexpr (requires { space.mask(); })
+    for (index_t b = 0; b < tokens.extent(0); ++b)
+      for (index_t d = 0; d < tokens.extent(1); ++d)
+        expects(tokens(b, d) != space.mask(), name, "[", b, ", ", d, "] = ", tokens(b, d), " is the mask, which no data holds");
+}
+
 /// Throws unless the counters fit the layout of random bits (core/rng.hpp).
 inline void expects_draws(const char* name, index_t step, index_t draw, index_t dims) {
   expects(step >= 0 && step < rng::max_step, name, ": step = ", step, " lies outside [0, ", rng::max_step, ")");

@@ -46,6 +46,7 @@ class pretrainer {
 
  private:
   void prepare(view<const token, 2> x_0, std::uint64_t first_item) {
+    expects_data("pretrainer: x_0", x_0, process_.space());
     const index_t B = x_0.extent(0), D = x_0.extent(1);
     const rng random{options_.seed};
     const double start = unit(random(purpose::time, first_item, 2, 0, 0).first());
