@@ -43,7 +43,7 @@ DIMIX_HD token draw_prior(const X& space, index_t d, std::uint64_t bits) {
     return space.draw_prior(d, bits);
   } else {
     const auto weight = [&](index_t s) { return space.prior(d, static_cast<token>(s)); };
-    return static_cast<token>(pick_by_share(space.states(d), 1.0, bits, weight));
+    return static_cast<token>(pick_by_share(space.states(d), 1.0, bits, weight, largest_of(space.states(d), weight)));
   }
 }
 

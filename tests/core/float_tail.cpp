@@ -11,13 +11,13 @@ using namespace dimix;
 
 namespace {
 
-constexpr index V = 4096, rank = 512, T = 1024;
+constexpr index_t V = 4096, rank = 512, T = 1024;
 
-double weight(index s) { return std::pow(static_cast<double>(s + 1), -1.5); }
+double weight(index_t s) { return std::pow(static_cast<double>(s + 1), -1.5); }
 
 double exact_tail() {
   double tail = 0, total = 0;
-  for (index s = 0; s < V; ++s) {
+  for (index_t s = 0; s < V; ++s) {
     total += weight(s);
     if (s >= rank) tail += weight(s);
   }
@@ -26,7 +26,7 @@ double exact_tail() {
 
 std::vector<float> outputs_of_network() {
   std::vector<float> raw;
-  for (index s = 0; s < V; ++s) raw.push_back(static_cast<float>(std::log(weight(s))));
+  for (index_t s = 0; s < V; ++s) raw.push_back(static_cast<float>(std::log(weight(s))));
   raw.push_back(0);  // the mask; subs takes no notice of it
   return raw;
 }
@@ -38,14 +38,17 @@ template <class Real>
 double tail_share_of_race(int digits) {
   const double cells = std::ldexp(1.0, digits);
   double total_weight = 0;
-  for (index s = 0; s < V; ++s) total_weight += weight(s);
+  for (index_t s = 0; s < V; ++s) total_weight += weight(s);
   double tail = 0, total = 0;
   for (int sample = 0; sample < 60; ++sample) {
     const Real of_mask = static_cast<Real>((sample + 0.5) / 60);
-    for (index s = 0; s < V; s += s < 64 ? 1 : 16) {  // beyond 64 neighbours are alike: every 16th stands for 16
-      const Real p = static_cast<Real>(weight(s) / total_weight / static_cast<double>(T)), stay = static_cast<Real>(1 - 1.0 / static_cast<double>(T));
+    for (index_t s = 0; s < V; s += s < 64 ? 1 : 16) {  // beyond 64 neighbours are alike: every 16th stands for 16
+      const Real p = static_cast<Real>(weight(s) / total_weight / static_cast<double>(T)),
+                 stay = static_cast<Real>(1 - 1.0 / static_cast<double>(T));
       const auto first = [&](double cell) {
-        return draw_race(2, [&](index i) { return i == 0 ? stay : p; }, [&](index i) { return i == 0 ? of_mask : static_cast<Real>(cell / cells); }) == 1;
+        return draw_race(
+                   2, [&](index_t i) { return i == 0 ? stay : p; },
+                   [&](index_t i) { return i == 0 ? of_mask : static_cast<Real>(cell / cells); }) == 1;
       };
       double low = 0, high = cells;  // first(high), !first(low): uniforms are whole numbers of cells below `cells`
       while (high - low > 1) {
@@ -72,11 +75,12 @@ TEST_CASE("float tail: the two-stage draw in float keeps the tail") {
   const place at{0, 0, static_cast<token>(V)};
   const subs head{static_cast<token>(V)};
   const auto row = head.row<float>(outputs, at, head.observe<float>(serial_group{}, outputs, at));
-  const index n = laws::draws(4000000);
+  const index_t n = laws::draws(4000000);
   const rng random{2024};
   double unmasked = 0, tail = 0;
-  for (index i = 0; i < n; ++i) {
-    const token x_s = ancestral{}.draw(kernel, at, V + 1, row, [&](purpose what) { return random(what, static_cast<std::uint64_t>(i), 0, 0, 0); });
+  for (index_t i = 0; i < n; ++i) {
+    const token x_s = ancestral{}.draw(kernel, at, V + 1, row,
+                                       [&](purpose what) { return random(what, static_cast<std::uint64_t>(i), 0, 0, 0); });
     if (x_s == V) continue;
     ++unmasked;
     tail += x_s >= rank;
@@ -90,7 +94,7 @@ TEST_CASE("float tail: the two-stage draw in float keeps the tail") {
   // above the words of the largest, the first block
   const auto chosen = [&](std::uint64_t from_top) {
     const std::uint64_t word = ~from_top;
-    return draw_categorical(V + 1, [&](index s) { return row.log_prob(s); },
+    return draw_categorical(V + 1, [&](index_t s) { return row.log_prob(s); },
                             {{static_cast<std::uint32_t>(word), static_cast<std::uint32_t>(word >> 32), 0, 0}});
   };
   const auto turn = [](const auto& before) {

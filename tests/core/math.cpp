@@ -49,7 +49,7 @@ TEST_CASE_TEMPLATE("math: exp_sum neither overflows nor depends on the order", R
   for (double offset : {0.0, 5000.0, -5000.0}) {
     std::vector<Real> values;
     long double sum = 0;
-    for (index i = 0; i < 500; ++i) {
+    for (index_t i = 0; i < 500; ++i) {
       values.push_back(static_cast<Real>(offset + 40 * laws::uniform_number(1, i)));
       sum += std::exp(static_cast<long double>(values.back()) - static_cast<long double>(offset));
     }

@@ -18,7 +18,8 @@ bool same(random_block a, random_block b) { return std::equal(a.word, a.word + 4
 TEST_CASE("rng: Philox 4x32-10, the known answers of Random123") {
   CHECK(same(philox({{0, 0, 0, 0}}, 0, 0), {{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}}));
   CHECK(same(philox({{~0u, ~0u, ~0u, ~0u}}, ~0u, ~0u), {{0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}}));
-  CHECK(same(philox({{0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}}, 0xa4093822, 0x299f31d0), {{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}}));
+  CHECK(same(philox({{0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}}, 0xa4093822, 0x299f31d0),
+             {{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}}));
 }
 
 #if __has_include(<Random123/philox.h>)
@@ -26,7 +27,8 @@ TEST_CASE("rng: Philox agrees with Random123 everywhere") {
   random_block counter{{1, 2, 3, 4}};
   for (int i = 0; i < 2000; ++i) {
     const random_block key = philox(counter, 5, 6);
-    const auto other = r123::Philox4x32{}({{counter.word[0], counter.word[1], counter.word[2], counter.word[3]}}, {{key.word[0], key.word[1]}});
+    const auto other = r123::Philox4x32{}({{counter.word[0], counter.word[1], counter.word[2], counter.word[3]}},
+                                          {{key.word[0], key.word[1]}});
     const random_block mine = philox(counter, key.word[0], key.word[1]);
     REQUIRE(same(mine, {{other[0], other[1], other[2], other[3]}}));
     counter = mine;
@@ -40,14 +42,19 @@ TEST_CASE("rng: the layout of counters never changes") {
     std::uint64_t seed;
     purpose what;
     std::uint64_t item;
-    index step, draw, position;
+    index_t step, draw, position;
     random_block answer;
   };
   const pinned table[] = {
       {0, purpose::initial, 0, 0, 0, 0, {{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}}},
       {1, purpose::latent, 0, 0, 0, 0, {{0x177657cf, 0xfae03134, 0xed6f3c3b, 0xe22f2a63}}},
       {1, purpose::denoise, 7, 3, 2, 11, {{0xcc74e8ff, 0x0f892108, 0x298b20a4, 0x7645d57d}}},
-      {0x123456789abcdef0u, purpose::transition, 0xfedcba9876543210u, rng::max_step - 1, rng::max_draw - 1, rng::max_position - 1,
+      {0x123456789abcdef0u,
+       purpose::transition,
+       0xfedcba9876543210u,
+       rng::max_step - 1,
+       rng::max_draw - 1,
+       rng::max_position - 1,
        {{0xf1da0259, 0x0b76657d, 0x20c04769, 0x617fc9e8}}},
       {42, purpose::corrupt, std::uint64_t{1} << 32, 0, 1, 0, {{0x53298853, 0x78d4d266, 0x6f6253ff, 0x93a570cc}}},
       {42, purpose::time, 5, 1, 0, 0, {{0xa4d0e634, 0xae157968, 0x3f49c927, 0x3a3ab800}}},
@@ -83,7 +90,7 @@ TEST_CASE("rng: a uniform number never reaches an end") {
   CHECK(unit(~std::uint64_t{0}) == 1 - 0x1.0p-53);
   CHECK(unit(std::uint64_t{1} << 63) == 0.5 + 0x1.0p-53);
   std::vector<double> cells(64);
-  for (index i = 0; i < laws::draws(64000); ++i) ++cells[static_cast<std::size_t>(64 * laws::uniform_number(77, i))];
+  for (index_t i = 0; i < laws::draws(64000); ++i) ++cells[static_cast<std::size_t>(64 * laws::uniform_number(77, i))];
   laws::check_frequencies("64 cells", cells, std::vector<double>(64, 1.0 / 64));
 }
 

@@ -15,10 +15,10 @@ TEST_CASE("thread_pool: every index once, by a worker that exists") {
   for (int threads : {1, 2, 3, 8}) {
     thread_pool pool(threads);
     CHECK(pool.threads() == threads);
-    for (index n : {0, 1, 2, 7, 1000}) {
+    for (index_t n : {0, 1, 2, 7, 1000}) {
       std::vector<std::atomic<int>> visits(static_cast<std::size_t>(n));
       std::atomic<bool> known = true;
-      pool.for_each(n, [&](int worker, index i) {
+      pool.for_each(n, [&](int worker, index_t i) {
         ++visits[static_cast<std::size_t>(i)];
         if (worker < 0 || worker >= threads) known = false;
       });
@@ -33,15 +33,15 @@ TEST_CASE("thread_pool: an exception comes back, and the pool lives on") {
     thread_pool pool(threads);
     for (int round = 0; round < 20; ++round) {
       try {
-        pool.for_each(100, [](int, index i) {
+        pool.for_each(100, [](int, index_t i) {
           if (i == 57) throw std::runtime_error("57");
         });
         FAIL("no exception");
       } catch (const std::runtime_error& e) {
         CHECK(std::string(e.what()) == "57");
       }
-      std::atomic<index> sum = 0;
-      pool.for_each(100, [&](int, index i) { sum += i; });
+      std::atomic<index_t> sum = 0;
+      pool.for_each(100, [&](int, index_t i) { sum += i; });
       CHECK(sum == 4950);
     }
   }
@@ -49,24 +49,24 @@ TEST_CASE("thread_pool: an exception comes back, and the pool lives on") {
 
 TEST_CASE("thread_pool: a loop inside a loop runs in its thread") {
   thread_pool pool(3), other(2);
-  std::atomic<index> sum = 0;
-  pool.for_each(20, [&](int, index) {
-    pool.for_each(10, [&](int worker, index j) {
+  std::atomic<index_t> sum = 0;
+  pool.for_each(20, [&](int, index_t) {
+    pool.for_each(10, [&](int worker, index_t j) {
       CHECK(worker == 0);
       sum += j;
     });
-    other.for_each(10, [&](int, index j) { sum += j; });
+    other.for_each(10, [&](int, index_t j) { sum += j; });
   });
   CHECK(sum == 20 * 2 * 45);
 }
 
 TEST_CASE("thread_pool: several callers take turns") {
   thread_pool pool(2);
-  std::atomic<index> sum = 0;
+  std::atomic<index_t> sum = 0;
   std::vector<std::thread> callers;
   for (int caller = 0; caller < 3; ++caller)
     callers.emplace_back([&] {
-      for (int round = 0; round < 50; ++round) pool.for_each(20, [&](int, index i) { sum += i; });
+      for (int round = 0; round < 50; ++round) pool.for_each(20, [&](int, index_t i) { sum += i; });
     });
   for (std::thread& caller : callers) caller.join();
   CHECK(sum == 3 * 50 * 190);
@@ -82,14 +82,14 @@ TEST_CASE("cpu: a sweep visits every row once, with scratch of its own") {
   for (int threads : {1, 2, 3}) {
     const cpu backend(threads);
     CHECK(backend.threads() == threads);
-    for (index rows : {0, 1, 5, 64, 1000}) {
+    for (index_t rows : {0, 1, 5, 64, 1000}) {
       std::vector<std::atomic<int>> visits(static_cast<std::size_t>(rows));
       std::atomic<bool> undisturbed = true;
-      backend.sweep<float>(rows, 7, [&](const auto& group, view<float, 1> tile, index row) {
+      backend.sweep<float>(rows, 7, [&](const auto& group, view<float, 1> tile, index_t row) {
         ++visits[static_cast<std::size_t>(row)];
         if (tile.extent(0) != 7) undisturbed = false;
-        group.for_each(7, [&](index i) { tile[i] = static_cast<float>(row * 7 + i); });
-        for (index i = 0; i < 7; ++i)
+        group.for_each(7, [&](index_t i) { tile[i] = static_cast<float>(row * 7 + i); });
+        for (index_t i = 0; i < 7; ++i)
           if (tile[i] != static_cast<float>(row * 7 + i)) undisturbed = false;
       });
       CHECK(undisturbed);

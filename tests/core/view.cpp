@@ -22,9 +22,9 @@ TEST_CASE("view: row-major, and every part is a view of the same memory") {
   const view<int, 3> v(memory.data(), 2, 3, 4);  // (2, 3, 4)
   CHECK(v.size() == 24);
   CHECK(!v.empty());
-  for (index i = 0; i < 2; ++i)
-    for (index j = 0; j < 3; ++j)
-      for (index k = 0; k < 4; ++k) {
+  for (index_t i = 0; i < 2; ++i)
+    for (index_t j = 0; j < 3; ++j)
+      for (index_t k = 0; k < 4; ++k) {
         CHECK(v(i, j, k) == (i * 3 + j) * 4 + k);
         CHECK(&v[i](j, k) == &v(i, j, k));
         CHECK(&v[i][j][k] == &v(i, j, k));
@@ -55,7 +55,7 @@ TEST_CASE("view: what converts and what does not") {
   static_assert(!std::is_convertible_v<device, view<const float, 2>>);
   static_assert(!std::is_convertible_v<host, view<float, 1>> && !std::is_convertible_v<host, view<double, 2>>);
   static_assert(std::is_trivially_copyable_v<view<const double, 4>>);
-  static_assert(sizeof(view<float, 3>) == sizeof(float*) + 3 * sizeof(index));
+  static_assert(sizeof(view<float, 3>) == sizeof(float*) + 3 * sizeof(index_t));
   static_assert(view<int, 2>().extent(1) == 0);
   CHECK(shape_of(view<int, 3>(nullptr, 2, 64, 18)) == "(2, 64, 18)");
 }
@@ -84,7 +84,7 @@ TEST_CASE("array: zero at first, a value, and resized in place") {
 #if !defined(NDEBUG) && defined(__unix__)
 TEST_CASE("view: an index outside the extents aborts in a debug build") {
   array<int, 2> a(2, 3);  // (2, 3)
-  const auto aborts = [&](index i, index j) {
+  const auto aborts = [&](index_t i, index_t j) {
     const pid_t child = fork();
     if (child == 0) {
       std::signal(SIGABRT, SIG_DFL);

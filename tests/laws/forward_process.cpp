@@ -76,7 +76,8 @@ TEST_CASE("laws: corrupt is q(x_t|x_0) with one kernel per item, the same for an
   CHECK((hidden > 30 && hidden < 75));  // 105 at 1/2
   corrupt(process, x_0, t, rng{3}, items, again, cpu{3});
   CHECK(again == x_t);
-  corrupt(process, x_0.whole().slice(B / 2, B / 2), t.whole().slice(B / 2, B / 2), rng{3}, items.whole().slice(B / 2, B / 2), half, cpu{2});
+  corrupt(process, x_0.whole().slice(B / 2, B / 2), t.whole().slice(B / 2, B / 2), rng{3}, items.whole().slice(B / 2, B / 2),
+          half, cpu{2});
   CHECK(std::equal(half.begin(), half.end(), x_t.begin() + B / 2 * D));
   corrupt(process, x_0, t, rng{3}, items, again, cpu{1}, 1);
   CHECK(again != x_t);

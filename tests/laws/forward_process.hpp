@@ -10,7 +10,8 @@
 namespace laws {
 
 inline const std::vector<std::pair<double, double>>& time_pairs() {
-  static const std::vector<std::pair<double, double>> pairs{{0, 0}, {0, 1e-4}, {0, 0.3}, {0, 1}, {0.01, 0.02}, {0.2, 0.7}, {0.5, 0.5}, {0.6, 1}, {1, 1}};
+  static const std::vector<std::pair<double, double>> pairs{{0, 0},     {0, 1e-4},  {0, 0.3}, {0, 1}, {0.01, 0.02},
+                                                            {0.2, 0.7}, {0.5, 0.5}, {0.6, 1}, {1, 1}};
   return pairs;
 }
 
@@ -36,14 +37,18 @@ void check_kernels(const Process& process, index_t D, double tolerance) {
             through_u += static_cast<double>(k_su.transition(d, x_0, a)) * k_ut.transition(d, a, y);
             const double posterior = k.posterior(d, x_0, y, a);
             sum_posterior += posterior;
-            bayes.see(std::abs(posterior * k.marginal_t(d, x_0, y) - static_cast<double>(k.transition(d, a, y)) * k.marginal_s(d, x_0, a)),
+            bayes.see(std::abs(posterior * k.marginal_t(d, x_0, y) -
+                               static_cast<double>(k.transition(d, a, y)) * k.marginal_s(d, x_0, a)),
                       "s, t =", s, t, "d =", d, "x_0, y, a =", x_0, y, a);
-            if (s == t && k.marginal_t(d, x_0, y) > 0) still.see(std::abs(posterior - (a == y)), "s = t =", t, "x_0, y, a =", x_0, y, a);
+            if (s == t && k.marginal_t(d, x_0, y) > 0)
+              still.see(std::abs(posterior - (a == y)), "s = t =", t, "x_0, y, a =", x_0, y, a);
           }
           composition.see(std::abs(two_steps - k.marginal_t(d, x_0, y)), "s, t =", s, t, "d =", d, "x_0, y =", x_0, y);
           three_times.see(std::abs(through_u - k.transition(d, x_0, y)), "s, u, t =", s, u, t, "d =", d, "x_s, y =", x_0, y);
-          if (k.marginal_t(d, x_0, y) > 0) sums.see(std::abs(sum_posterior - 1), "posterior", "s, t =", s, t, "x_0, y =", x_0, y);
-          if (s == t) still.see(std::abs(k.transition(d, x_0, y) - static_cast<Real>(x_0 == y)), "s = t =", t, "x_0, y =", x_0, y);
+          if (k.marginal_t(d, x_0, y) > 0)
+            sums.see(std::abs(sum_posterior - 1), "posterior", "s, t =", s, t, "x_0, y =", x_0, y);
+          if (s == t)
+            still.see(std::abs(k.transition(d, x_0, y) - static_cast<Real>(x_0 == y)), "s = t =", t, "x_0, y =", x_0, y);
         }
         sums.see(std::abs(sum_s - 1), "marginal at s =", s);
         sums.see(std::abs(sum_t - 1), "marginal at t =", t);
@@ -98,14 +103,17 @@ void check_reverse_rows(const Process& process, index_t D, double tolerance) {
           by_sum.see(std::abs(p - wanted), "s, t =", s, t, "d =", d, "x_t, a =", y, a);
           const double score = std::exp(scores.log_score(a, at(a)));
           sum_of_scores += score;
-          if (!row.frozen) score_law.see(std::abs(score - wanted_score) / (1 + wanted_score), "s, t =", s, t, "d =", d, "x_t, y =", y, a);
+          if (!row.frozen)
+            score_law.see(std::abs(score - wanted_score) / (1 + wanted_score), "s, t =", s, t, "d =", d, "x_t, y =", y, a);
         }
         total.see(std::abs(sum - 1), "s, t =", s, t, "d =", d, "x_t =", y);
         if (exact.stay < 1e-2 || exact.kept_t == 0) continue;  // 1 / r is the rounding of the staggered score
         for (token a = 0; a < S; ++a) {
           const double score = std::exp(scores.log_score(a, at(a)));
-          const double weight = scores.staggered(a, static_cast<Real>(score), static_cast<Real>(sum_of_scores)) * scores.transposed_transition(a);
-          analytic_law.see(std::abs(weight - std::exp(row.log_prob(a, at(a)))) / (1 + sum_of_scores), "s, t =", s, t, "d =", d, "x_t, a =", y, a);
+          const double weight =
+              scores.staggered(a, static_cast<Real>(score), static_cast<Real>(sum_of_scores)) * scores.transposed_transition(a);
+          analytic_law.see(std::abs(weight - std::exp(row.log_prob(a, at(a)))) / (1 + sum_of_scores), "s, t =", s, t, "d =", d,
+                           "x_t, a =", y, a);
         }
       }
     }
@@ -122,21 +130,24 @@ void check_draws(const Process& process, index_t D, double s, double t) {
   for (index_t d = 0; d < D; ++d) {
     const auto S = static_cast<token>(process.space().states(d));
     for (token x_0 = 0; x_0 < S; ++x_0) {
-      if (dimix::masked_space<typename Process::space_type> && process.space().prior(d, x_0) == 1) continue;  // data holds no mask
+      if (dimix::masked_space<typename Process::space_type> && process.space().prior(d, x_0) == 1)
+        continue;  // data holds no mask
       std::vector<double> counts(static_cast<std::size_t>(S)), law;
       for (token y = 0; y < S; ++y) law.push_back(k.marginal_t(d, x_0, y));
       const dimix::rng random{static_cast<std::uint64_t>(100 + x_0)};
       for (index_t i = 0; i < draws(20000); ++i)
-        ++counts.at(static_cast<std::size_t>(k.corrupt(d, x_0, random(dimix::purpose::corrupt, static_cast<std::uint64_t>(i), 0, 0, d))));
+        ++counts.at(static_cast<std::size_t>(
+            k.corrupt(d, x_0, random(dimix::purpose::corrupt, static_cast<std::uint64_t>(i), 0, 0, d))));
       check_frequencies("corrupt", counts, law);
       for (token y = 0; y < S; ++y) {
         if (k.marginal_t(d, x_0, y) == 0) continue;
         std::vector<double> seen(static_cast<std::size_t>(S)), posterior;
         for (token a = 0; a < S; ++a) posterior.push_back(k.posterior(d, x_0, y, a));
         for (index_t i = 0; i < draws(20000); ++i)
-          ++seen.at(static_cast<std::size_t>(
-              k.draw_posterior(d, x_0, y, random(dimix::purpose::transition, static_cast<std::uint64_t>(i), static_cast<index_t>(y), 0, d))));
-        check_frequencies("draw_posterior from x_0 = " + std::to_string(x_0) + " to x_t = " + std::to_string(y), seen, posterior);
+          ++seen.at(static_cast<std::size_t>(k.draw_posterior(
+              d, x_0, y, random(dimix::purpose::transition, static_cast<std::uint64_t>(i), static_cast<index_t>(y), 0, d))));
+        check_frequencies("draw_posterior from x_0 = " + std::to_string(x_0) + " to x_t = " + std::to_string(y), seen,
+                          posterior);
       }
     }
   }
@@ -156,7 +167,8 @@ void check_rates(const Process& process, index_t D) {
         for (token y = 0; y < S; ++y) {
           const double rate = process.jump_rate(d, a, y, t);
           sum += rate;
-          derivative.see(std::abs(rate - (k.transition(d, a, y) - (a == y)) / (2 * h)) / (1 + std::abs(rate)), "t =", t, "a, y =", a, y);
+          derivative.see(std::abs(rate - (k.transition(d, a, y) - (a == y)) / (2 * h)) / (1 + std::abs(rate)), "t =", t,
+                         "a, y =", a, y);
         }
         sums.see(std::abs(sum), "t =", t, "a =", a);
       }

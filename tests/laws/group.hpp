@@ -23,9 +23,11 @@ void check_group(const Group& group) {
     });
     CHECK(std::all_of(visits.begin(), visits.end(), [](int count) { return count == 1; }));
     CHECK(sum == static_cast<double>(n * (n - 1) / 2));
-    CHECK(group.reduce(n, -1.0f, dimix::maximum{}, [](index_t i) { return static_cast<float>(i % 7); }) == static_cast<float>(n > 6 ? 6 : n - 1));
-    const auto merged = group.reduce(n, dimix::exp_sum<double>{}, dimix::merged{},
-                                     [](index_t i) { return dimix::exp_sum<double>::of(500 + std::log(static_cast<double>(i + 1))); });
+    CHECK(group.reduce(n, -1.0f, dimix::maximum{}, [](index_t i) { return static_cast<float>(i % 7); }) ==
+          static_cast<float>(n > 6 ? 6 : n - 1));
+    const auto merged = group.reduce(n, dimix::exp_sum<double>{}, dimix::merged{}, [](index_t i) {
+      return dimix::exp_sum<double>::of(500 + std::log(static_cast<double>(i + 1)));
+    });
     if (n == 0)
       CHECK(merged.log() == -dimix::infinity<double>());
     else

@@ -63,7 +63,8 @@ TEST_CASE("laws: stepped with s = 0 is the head itself under subs") {
     const auto row = inner.row<double>(given, at, state);
     const auto pushed = outer.row<double>(given, at, outer.observe<double>(serial_group{}, given, at));
     CHECK(pushed.fixed() == row.fixed());
-    for (index_t s = 0; s < 5; ++s) CHECK(std::exp(pushed.log_prob(s)) == doctest::Approx(std::exp(row.log_prob(s))).epsilon(1e-12));
+    for (index_t s = 0; s < 5; ++s)
+      CHECK(std::exp(pushed.log_prob(s)) == doctest::Approx(std::exp(row.log_prob(s))).epsilon(1e-12));
   }
 }
 

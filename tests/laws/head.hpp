@@ -18,7 +18,9 @@ void check_head(const Head& head, index_t S, dimix::place at, std::uint64_t seed
   fill_noise(raw, seed, spread);
   fill_noise(slope, seed + 1, 1);
   const view<const Real, 1> given = raw;
-  const auto row_of = [&](const auto& group) { return head.template row<Real>(given, at, head.template observe<Real>(group, given, at)); };
+  const auto row_of = [&](const auto& group) {
+    return head.template row<Real>(given, at, head.template observe<Real>(group, given, at));
+  };
   const auto row = row_of(dimix::serial_group{});
 
   double sum = 0;
@@ -63,7 +65,8 @@ void check_head(const Head& head, index_t S, dimix::place at, std::uint64_t seed
       else
         CHECK(other.log_prob(s) == row.log_prob(s));
     run_backward(group, in_lanes);
-    for (index_t o = 0; o < outputs; ++o) groups.see(std::abs(static_cast<double>(in_lanes(o)) - static_cast<double>(gradient(o))), "backward", o);
+    for (index_t o = 0; o < outputs; ++o)
+      groups.see(std::abs(static_cast<double>(in_lanes(o)) - static_cast<double>(gradient(o))), "backward", o);
   };
   compare(dimix::lane_group<4>{});
   compare(dimix::lane_group<16>{});

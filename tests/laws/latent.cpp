@@ -40,7 +40,8 @@ TEST_CASE("laws: all draws together are uniform on every axis, iid and stratifie
     const index_t B = laws::draws(4000), M = 5, L = 3;
     array<double, 3> out(B, M, L);  // (B, M, L)
     draw_latents(uniform_latent{L}, how, rng{5}, laws::item_ids(B), 0, out.whole());
-    for (index_t axis = 0; axis < L; ++axis) laws::check_frequencies("axis", cells_of(out, axis), std::vector<double>(20, 0.05));
+    for (index_t axis = 0; axis < L; ++axis)
+      laws::check_frequencies("axis", cells_of(out, axis), std::vector<double>(20, 0.05));
     if (how == latent_draws::stratified) {
       // the strata of the second axis are shuffled: each single λ_m is uniform there
       array<double, 3> third(B, 1, L);  // (B, 1, L)
@@ -80,6 +81,6 @@ TEST_CASE("laws: strata make averages even") {
       spread[how == latent_draws::stratified] += (mean - 0.5) * (mean - 0.5) / static_cast<double>(B);
     }
   }
-  CHECK(spread[0] == doctest::Approx(1.0 / (12 * M)).epsilon(0.25));      // 1 / (12 M)
+  CHECK(spread[0] == doctest::Approx(1.0 / (12 * M)).epsilon(0.25));          // 1 / (12 M)
   CHECK(spread[1] == doctest::Approx(1.0 / (12 * M * M * M)).epsilon(0.25));  // 1 / (12 M^3)
 }

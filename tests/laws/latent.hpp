@@ -23,7 +23,8 @@ void check_latent(const Law& law, index_t M) {
     // every value of a finite law is equally likely: cell i of the unit interval is component i
     for (index_t i = 0; i < law.components(); ++i)
       for (double inside : {0.01, 0.5, 0.99})
-        CHECK(law.quantile(0, (static_cast<double>(i) + inside) / static_cast<double>(law.components())) == static_cast<double>(i));
+        CHECK(law.quantile(0, (static_cast<double>(i) + inside) / static_cast<double>(law.components())) ==
+              static_cast<double>(i));
   }
 
   const dimix::rng random{11};
@@ -45,8 +46,10 @@ void check_latent(const Law& law, index_t M) {
           std::sort(sorted.begin(), sorted.end());
           bool inside = true;
           for (index_t m = 0; m < M; ++m) {
-            const double low = (static_cast<double>(m) + 1e-12) / static_cast<double>(M), high = (static_cast<double>(m) + 1 - 1e-12) / static_cast<double>(M);
-            inside = inside && sorted[static_cast<std::size_t>(m)] >= law.quantile(axis, low) && sorted[static_cast<std::size_t>(m)] <= law.quantile(axis, high);
+            const double low = (static_cast<double>(m) + 1e-12) / static_cast<double>(M),
+                         high = (static_cast<double>(m) + 1 - 1e-12) / static_cast<double>(M);
+            inside = inside && sorted[static_cast<std::size_t>(m)] >= law.quantile(axis, low) &&
+                     sorted[static_cast<std::size_t>(m)] <= law.quantile(axis, high);
           }
           CHECK(inside);
         }

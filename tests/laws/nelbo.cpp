@@ -25,9 +25,9 @@ TEST_CASE("laws: absorbing is the closed form -alpha' / (1 - alpha) * -log p(x_0
     array<token, 2> x_0(1, 3), x_t(1, 3);  // (B, D)
     x_0(0, 0) = 1, x_0(0, 1) = 2, x_0(0, 2) = 0;
     x_t(0, 0) = 3, x_t(0, 1) = 2, x_t(0, 2) = 3;
-    array<double, 1> time(1);              // (B)
+    array<double, 1> time(1);  // (B)
     time(0) = t;
-    array<double, 4> raw(1, 1, 3, 4);      // (B, 1, D, S)
+    array<double, 4> raw(1, 1, 3, 4);  // (B, 1, D, S)
     laws::fill_noise(raw, 1, 2);
     const auto log_p = [&](index_t d, token s) {
       double total = 0;
@@ -35,7 +35,8 @@ TEST_CASE("laws: absorbing is the closed form -alpha' / (1 - alpha) * -log p(x_0
       return raw(0, 0, d, s) - std::log(total);
     };
     const double weight = -schedule.alpha_prime(t) / (1 - schedule.alpha(t));
-    CHECK(nelbo<double>(process, subs{3}, x_0, x_t, time, raw, cpu{1})(0) == doctest::Approx(-weight * (log_p(0, 1) + log_p(2, 0))).epsilon(1e-12));
+    CHECK(nelbo<double>(process, subs{3}, x_0, x_t, time, raw, cpu{1})(0) ==
+          doctest::Approx(-weight * (log_p(0, 1) + log_p(2, 0))).epsilon(1e-12));
   }
 }
 
@@ -52,14 +53,16 @@ namespace {
 /// The bound of the exact denoiser of a law of two positions, integrated over t by the midpoint rule and over x_t exactly; with the
 /// divergence of the prior it is the entropy of the data.
 template <class Process>
-double bound_of_exact_denoiser(const Process& process, const array<token, 2>& sequences, const array<double, 1>& law, index_t cells) {
+double bound_of_exact_denoiser(const Process& process, const array<token, 2>& sequences, const array<double, 1>& law,
+                               index_t cells) {
   const tabular<Process> net(process, sequences, law);
   const auto head = default_head(process.space());
   const index_t S = process.max_states();
   double total = 0;
   for (index_t cell = 0; cell < cells; ++cell) {
     // midpoints in v with t = v^2 (3 - 2 v): more of them near both ends
-    const double v = (static_cast<double>(cell) + 0.5) / static_cast<double>(cells), time = v * v * (3 - 2 * v), dt = 6 * v * (1 - v) / static_cast<double>(cells);
+    const double v = (static_cast<double>(cell) + 0.5) / static_cast<double>(cells), time = v * v * (3 - 2 * v),
+                 dt = 6 * v * (1 - v) / static_cast<double>(cells);
     const auto kernel = process.between(0, time);
     std::vector<double> weights;
     std::vector<token> clean, noisy;
@@ -73,7 +76,7 @@ double bound_of_exact_denoiser(const Process& process, const array<token, 2>& se
       }
     });
     const auto B = static_cast<index_t>(weights.size());
-    array<double, 1> t(B);             // (B)
+    array<double, 1> t(B);  // (B)
     t.fill(time);
     array<double, 4> raw(B, 1, 2, S);  // (B, 1, D, S)
     array<double, 3> no_latents(B, 1, 0);
@@ -95,9 +98,12 @@ TEST_CASE("laws: for the exact denoiser the bound is the entropy of the data") {
   sequences(2, 0) = 0, sequences(2, 1) = 1;
   law(0) = 0.5, law(1) = 0.3, law(2) = 0.2;
   const double entropy = -(0.5 * std::log(0.5) + 0.3 * std::log(0.3) + 0.2 * std::log(0.2));
-  CHECK(bound_of_exact_denoiser(forward_process(absorbing<3>{}, log_linear{1e-9}), sequences, law, 400) == doctest::Approx(entropy).epsilon(1e-4));
-  CHECK(bound_of_exact_denoiser(forward_process(uniform<2>{}, log_linear{1e-9}), sequences, law, 400) == doctest::Approx(entropy).epsilon(1e-4));
-  CHECK(bound_of_exact_denoiser(forward_process(laws::skewed{}, linear{0, 12}), sequences, law, 400) == doctest::Approx(entropy).epsilon(1e-3));
+  CHECK(bound_of_exact_denoiser(forward_process(absorbing<3>{}, log_linear{1e-9}), sequences, law, 400) ==
+        doctest::Approx(entropy).epsilon(1e-4));
+  CHECK(bound_of_exact_denoiser(forward_process(uniform<2>{}, log_linear{1e-9}), sequences, law, 400) ==
+        doctest::Approx(entropy).epsilon(1e-4));
+  CHECK(bound_of_exact_denoiser(forward_process(laws::skewed{}, linear{0, 12}), sequences, law, 400) ==
+        doctest::Approx(entropy).epsilon(1e-3));
 }
 
 TEST_CASE("laws: divergence of the prior") {

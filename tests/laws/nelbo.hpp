@@ -12,8 +12,8 @@ template <class Process, class Head>
 struct nelbo_result {
   array<double, 1> value;     // (B)
   array<double, 4> gradient;  // (B, 1, D, S)
-  nelbo_result(const Process& process, const Head& head, const array<token, 2>& x_0, const array<token, 2>& x_t, const array<double, 1>& t,
-               const array<double, 4>& raw)
+  nelbo_result(const Process& process, const Head& head, const array<token, 2>& x_0, const array<token, 2>& x_t,
+               const array<double, 1>& t, const array<double, 4>& raw)
       : gradient(raw.extent(0), 1, raw.extent(2), raw.extent(3)) {
     value = dimix::nelbo<double>(process, head, x_0, x_t, t, raw, dimix::cpu{1}, gradient.whole());
     for (double& g : gradient) g *= static_cast<double>(raw.extent(0));
@@ -43,7 +43,8 @@ struct pairs {
     const auto B = static_cast<index_t>(found.size());
     x_0.resize(B, 1), x_t.resize(B, 1), t.resize(B);
     t.fill(time);
-    for (index_t b = 0; b < B; ++b) x_0(b, 0) = found[static_cast<std::size_t>(b)].first, x_t(b, 0) = found[static_cast<std::size_t>(b)].second;
+    for (index_t b = 0; b < B; ++b)
+      x_0(b, 0) = found[static_cast<std::size_t>(b)].first, x_t(b, 0) = found[static_cast<std::size_t>(b)].second;
   }
 };
 
@@ -65,7 +66,8 @@ void check_nelbo(const Process& process, const Head& head, double time) {
     const token x_0 = at.x_0(b, 0), x = at.x_t(b, 0);
     const view<const double, 1> outputs = raw.whole().row(b, 0, 0);
     const dimix::place here{b, 0, x};
-    const auto row = head.template row<double>(outputs, here, head.template observe<double>(dimix::serial_group{}, outputs, here));
+    const auto row =
+        head.template row<double>(outputs, here, head.template observe<double>(dimix::serial_group{}, outputs, here));
     double wanted = 0;
     const double rate = dimix::rate(process.schedule(), time) * process.space().prior(0, x);
     if (rate > 0)
@@ -74,7 +76,8 @@ void check_nelbo(const Process& process, const Head& head, double time) {
         const double s_true = kernel.marginal_t(0, x_0, y) / kernel.marginal_t(0, x_0, x);
         double s_model = 0;
         for (token z = 0; z < states; ++z)
-          if (row.log_prob(z) > -100) s_model += std::exp(row.log_prob(z)) * kernel.marginal_t(0, z, y) / kernel.marginal_t(0, z, x);
+          if (row.log_prob(z) > -100)
+            s_model += std::exp(row.log_prob(z)) * kernel.marginal_t(0, z, y) / kernel.marginal_t(0, z, x);
         wanted += rate * ((s_true > 0 ? s_true * std::log(s_true / s_model) : 0) - s_true + s_model);
       }
     formula.see(std::abs(result.value(b) - wanted) / (1 + wanted), "x_0, x_t =", x_0, x);
@@ -86,7 +89,8 @@ void check_nelbo(const Process& process, const Head& head, double time) {
       raw(b, 0, 0, s) = kept - h;
       const double below = dimix::nelbo<double>(process, head, at.x_0, at.x_t, at.t, raw, dimix::cpu{1})(b);
       raw(b, 0, 0, s) = kept;
-      derivative.see(std::abs((above - below) / (2 * h) - result.gradient(b, 0, 0, s)) / (1 + wanted), "x_0, x_t, s =", x_0, x, s);
+      derivative.see(std::abs((above - below) / (2 * h) - result.gradient(b, 0, 0, s)) / (1 + wanted), "x_0, x_t, s =", x_0, x,
+                     s);
     }
   }
   formula.check("value = divergence of rates, written out", 1e-11);
@@ -100,7 +104,9 @@ void check_minimiser(const Process& process, const Head& head, double time, cons
   const index_t B = at.t.size(), S = process.max_states();
   array<double, 4> raw(B, 1, 1, S);  // (B, 1, 1, S)  log p(x_0 | x_t), by Bayes' rule
   raw.fill(-500);
-  const auto weight = [&](index_t b) { return law[static_cast<std::size_t>(at.x_0(b, 0))] * at.q[static_cast<std::size_t>(b)]; };
+  const auto weight = [&](index_t b) {
+    return law[static_cast<std::size_t>(at.x_0(b, 0))] * at.q[static_cast<std::size_t>(b)];
+  };
   for (index_t b = 0; b < B; ++b) {
     double total = 0;
     for (index_t other = 0; other < B; ++other)

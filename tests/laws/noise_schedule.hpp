@@ -41,7 +41,8 @@ void check_noise_schedule(const Schedule& schedule, schedule_accuracy accuracy =
     const Real back = dimix::inverse_alpha(schedule, dimix::alpha(schedule, t));
     inverse.see(std::abs(static_cast<double>(dimix::alpha(schedule, back)) - a), "t =", t);
     const double flat = std::sqrt(ulp), steep = ulp / std::max(-a_prime, ulp);
-    inverse.see(std::max(0.0, (std::abs(static_cast<double>(back) - exact_t) - 32 * std::min(steep, 4 * flat)) * ulp), "t =", t);
+    inverse.see(std::max(0.0, (std::abs(static_cast<double>(back) - exact_t) - 32 * std::min(steep, 4 * flat)) * ulp),
+                "t =", t);
   }
   range.check("alpha lies in [0, 1]", 4 * ulp);
   fall.check("alpha does not rise", 2 * ulp);

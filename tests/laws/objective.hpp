@@ -23,9 +23,20 @@ struct site {
   array<Real, 1> weights;
 
   /// At positions where the head's row is certain, teacher and targets say the same.
-  site(const Head& h, const array<token, 2>& x_t, index_t components, index_t states, index_t target_count, std::uint64_t seed = 1)
-      : head(h), B(x_t.extent(0)), M(components), D(x_t.extent(1)), S(states), K(target_count), tokens(x_t), raw(B, M, D, h.outputs(S)),
-        log_weights(B, M), teacher(B, D, S), targets(B, K, D), weights(B) {
+  site(const Head& h, const array<token, 2>& x_t, index_t components, index_t states, index_t target_count,
+       std::uint64_t seed = 1)
+      : head(h),
+        B(x_t.extent(0)),
+        M(components),
+        D(x_t.extent(1)),
+        S(states),
+        K(target_count),
+        tokens(x_t),
+        raw(B, M, D, h.outputs(S)),
+        log_weights(B, M),
+        teacher(B, D, S),
+        targets(B, K, D),
+        weights(B) {
     fill_noise(raw, seed, 2);
     fill_noise(log_weights, seed + 1, 1);
     for (index_t b = 0; b < B; ++b) {
@@ -35,7 +46,8 @@ struct site {
         double total = 0;
         for (index_t s = 0; s < S; ++s) {
           const bool possible = log_row(b, 0, d, s) > -dimix::infinity<Real>();
-          teacher(b, d, s) = possible ? static_cast<Real>(std::exp(3 * uniform_number(seed + 2, (b * D + d) * S + s))) : Real(0);
+          teacher(b, d, s) =
+              possible ? static_cast<Real>(std::exp(3 * uniform_number(seed + 2, (b * D + d) * S + s))) : Real(0);
           total += static_cast<double>(teacher(b, d, s));
         }
         for (index_t s = 0; s < S; ++s) teacher(b, d, s) = static_cast<Real>(static_cast<double>(teacher(b, d, s)) / total);
@@ -93,7 +105,8 @@ struct reference {
     double total = 0;
     for (index_t m = 0; m < at.M; ++m)
       for (index_t d = 0; d < at.D; ++d)
-        for (index_t s = 0; s < at.S; ++s) total += pi(b, m) * divergence(static_cast<double>(at.teacher(b, d, s)), p(b, m, d, s));
+        for (index_t s = 0; s < at.S; ++s)
+          total += pi(b, m) * divergence(static_cast<double>(at.teacher(b, d, s)), p(b, m, d, s));
     return total;
   }
   double marginals(index_t b) const {
@@ -104,7 +117,8 @@ struct reference {
   }
   double negative_log_likelihood(index_t b) const {
     double total = 0;
-    for (index_t k = 0; k < at.K; ++k) total -= std::log(joint(b, [&](index_t d) { return at.targets(b, k, d); })) / static_cast<double>(at.K);
+    for (index_t k = 0; k < at.K; ++k)
+      total -= std::log(joint(b, [&](index_t d) { return at.targets(b, k, d); })) / static_cast<double>(at.K);
     return total;
   }
   double correlation(index_t b) const {
@@ -138,14 +152,17 @@ struct sharpness {
 /// The gradient with respect to raw outputs and log-weights is the central difference of the loss; the modes of writing agree; chunks
 /// and threads change nothing; rows of softmax sum to zero. terms: site -> tuple of terms.
 template <class Head, class MakeTerms>
-void check_objective(site<double, Head>& at, bool weighted, const MakeTerms& terms, const dimix::cpu& one, double tolerance = 1e-7) {
+void check_objective(site<double, Head>& at, bool weighted, const MakeTerms& terms, const dimix::cpu& one,
+                     double tolerance = 1e-7) {
   using dimix::gradient_mode;
   const auto make = [&] {
     return std::apply(
         [&](auto... each) {
-          return dimix::make_objective<double>(at.head, at.tokens, at.M, at.S,
-                                               {.log_weights = weighted ? view<const double, 2>(at.log_weights) : view<const double, 2>{}, .log_weight_gradient = true},
-                                               each...);
+          return dimix::make_objective<double>(
+              at.head, at.tokens, at.M, at.S,
+              {.log_weights = weighted ? view<const double, 2>(at.log_weights) : view<const double, 2>{},
+               .log_weight_gradient = true},
+              each...);
         },
         terms());
   };
@@ -155,7 +172,7 @@ void check_objective(site<double, Head>& at, bool weighted, const MakeTerms& ter
   gradient.fill(99);                                     // every output must be written
   auto loss = make();
   const double total = dimix::value_and_gradient(loss, raw, gradient.whole(), one);
-  array<double, 2> weight_gradient(at.B, at.M);          // (B, M)
+  array<double, 2> weight_gradient(at.B, at.M);  // (B, M)
   loss.log_weight_gradient(weight_gradient.whole());
 
   worst derivative, weight_derivative, sums;
@@ -177,7 +194,8 @@ void check_objective(site<double, Head>& at, bool weighted, const MakeTerms& ter
   derivative.check("gradient = central difference", tolerance);
   if (weighted)
     for (index_t i = 0; i < at.log_weights.size(); ++i)
-      weight_derivative.see(std::abs(difference(at.log_weights.data()[i]) - weight_gradient.data()[i]), "flat index", i, "of (B, M)");
+      weight_derivative.see(std::abs(difference(at.log_weights.data()[i]) - weight_gradient.data()[i]), "flat index", i,
+                            "of (B, M)");
   weight_derivative.check("log-weight gradient = central difference", tolerance);
   for (index_t row = 0; row < at.B * at.M * at.D; ++row) {
     double sum = 0;
@@ -191,7 +209,8 @@ void check_objective(site<double, Head>& at, bool weighted, const MakeTerms& ter
   auto same = make();
   dimix::value_and_gradient(same, raw, twice.whole(), one, gradient_mode::overwrite, 0.25);
   worst scaled;
-  for (index_t i = 0; i < twice.size(); ++i) scaled.see(std::abs(twice.data()[i] - 0.25 * static_cast<double>(at.B) * gradient.data()[i]), i);
+  for (index_t i = 0; i < twice.size(); ++i)
+    scaled.see(std::abs(twice.data()[i] - 0.25 * static_cast<double>(at.B) * gradient.data()[i]), i);
   scaled.check("scale multiplies", 1e-14);
   twice = gradient;
   same.gradient(raw, 0, twice.whole(), one, gradient_mode::accumulate);
@@ -204,7 +223,8 @@ void check_objective(site<double, Head>& at, bool weighted, const MakeTerms& ter
   CHECK(in_place == gradient);
 
   // chunks in any split, and an object used again
-  for (const std::vector<index_t>& split : std::vector<std::vector<index_t>>{{1, at.M - 1}, std::vector<index_t>(static_cast<std::size_t>(at.M), 1)}) {
+  for (const std::vector<index_t>& split :
+       std::vector<std::vector<index_t>>{{1, at.M - 1}, std::vector<index_t>(static_cast<std::size_t>(at.M), 1)}) {
     auto streamed = make();
     for (int round = 0; round < 2; ++round) {
       std::vector<array<double, 4>> chunks;
@@ -226,7 +246,8 @@ void check_objective(site<double, Head>& at, bool weighted, const MakeTerms& ter
         const view<const double, 4> part = chunk;
         streamed.gradient(part, first, chunk.whole(), one);  // in place
         for (index_t b = 0; b < at.B; ++b)
-          equal = equal && std::equal(chunk.whole()[b].begin(), chunk.whole()[b].end(), gradient.whole()[b].row(first, 0).data());
+          equal =
+              equal && std::equal(chunk.whole()[b].begin(), chunk.whole()[b].end(), gradient.whole()[b].row(first, 0).data());
         first += chunk.extent(1);
       }
       CHECK(equal);
@@ -252,19 +273,43 @@ void check_every_term(site<double, Head> at, const dimix::cpu& one) {
   const auto weights = [&](double common) { return item_weights<double>{at.weights, common}; };
   for (bool weighted : {false, true}) {
     CAPTURE(weighted);
-    check_objective(at, weighted, [&] { return std::tuple(distillation_bound<double>{teacher(), weights(1)}); }, one);
-    check_objective(at, weighted, [&] { return std::tuple(marginal_divergence<double>{teacher(), weights(2)}); }, one);
-    check_objective(at, weighted, [&] { return std::tuple(correlation<double>{targets(), weights(1)}); }, one);
-    check_objective(at, weighted, [&] { return std::tuple(joint_negative_log_likelihood<double>{targets()}); }, one);
-    check_objective(at, weighted, [&] { return std::tuple(consistency<double>{{targets(), weights(1)}, {teacher()}}); }, one);
-    check_objective(at, weighted, [&] { return std::tuple(sharpness<double>{0.7}); }, one);
-    check_objective(at, weighted,
-                    [&] {
-                      return std::tuple(consistency<double>{{targets(), weights(0.5)}, {teacher()}}, correlation<double>{targets(), weights(0.1)},
-                                        sharpness<double>{0.3}, marginal_divergence<double>{teacher()}, distillation_bound<double>{teacher(), weights(2)},
-                                        joint_negative_log_likelihood<double>{targets(), {{}, 0.2}});
-                    },
-                    one);
+    check_objective(
+        at, weighted,
+        [&] {
+          return std::tuple(distillation_bound<double>{teacher(), weights(1)});
+        },
+        one);
+    check_objective(
+        at, weighted,
+        [&] {
+          return std::tuple(marginal_divergence<double>{teacher(), weights(2)});
+        },
+        one);
+    check_objective(
+        at, weighted,
+        [&] {
+          return std::tuple(correlation<double>{targets(), weights(1)});
+        },
+        one);
+    check_objective(
+        at, weighted, [&] { return std::tuple(joint_negative_log_likelihood<double>{targets()}); }, one);
+    check_objective(
+        at, weighted,
+        [&] {
+          return std::tuple(consistency<double>{{targets(), weights(1)}, {teacher()}});
+        },
+        one);
+    check_objective(
+        at, weighted, [&] { return std::tuple(sharpness<double>{0.7}); }, one);
+    check_objective(
+        at, weighted,
+        [&] {
+          return std::tuple(consistency<double>{{targets(), weights(0.5)}, {teacher()}},
+                            correlation<double>{targets(), weights(0.1)}, sharpness<double>{0.3},
+                            marginal_divergence<double>{teacher()}, distillation_bound<double>{teacher(), weights(2)},
+                            joint_negative_log_likelihood<double>{targets(), {{}, 0.2}});
+        },
+        one);
   }
 }
 
@@ -274,19 +319,21 @@ void check_values(const site<Real, Head>& at, const dimix::cpu& one, double tole
   using namespace dimix;
   for (bool weighted : {false, true}) {
     const reference<Real, Head> formula{at, weighted};
-    auto loss = make_objective<Real>(at.head, at.tokens, at.M, at.S, {.log_weights = weighted ? view<const Real, 2>(at.log_weights) : view<const Real, 2>{}},
-                                     distillation_bound<Real>{at.teacher, {at.weights}}, marginal_divergence<Real>{at.teacher, {{}, Real(2)}},
-                                     joint_negative_log_likelihood<Real>{at.targets}, correlation<Real>{at.targets, {at.weights, Real(0.5)}},
-                                     consistency<Real>{{at.targets}, {at.teacher}});
+    auto loss = make_objective<Real>(
+        at.head, at.tokens, at.M, at.S, {.log_weights = weighted ? view<const Real, 2>(at.log_weights) : view<const Real, 2>{}},
+        distillation_bound<Real>{at.teacher, {at.weights}}, marginal_divergence<Real>{at.teacher, {{}, Real(2)}},
+        joint_negative_log_likelihood<Real>{at.targets}, correlation<Real>{at.targets, {at.weights, Real(0.5)}},
+        consistency<Real>{{at.targets}, {at.teacher}});
     const Real total = value(loss, at.given(), one);
     worst values;
     double sum = 0;
     for (index_t b = 0; b < at.B; ++b) {
-      const double expected[] = {formula.distillation(b), formula.marginals(b), formula.negative_log_likelihood(b), formula.correlation(b),
-                                 formula.correlation(b) + formula.marginals(b)};
+      const double expected[] = {formula.distillation(b), formula.marginals(b), formula.negative_log_likelihood(b),
+                                 formula.correlation(b), formula.correlation(b) + formula.marginals(b)};
       const double weight[] = {static_cast<double>(at.weights(b)), 2, 1, 0.5 * static_cast<double>(at.weights(b)), 1};
       for (index_t j = 0; j < 5; ++j) {
-        values.see(std::abs(static_cast<double>(loss.value(j)(b)) - expected[j]) / (1 + std::abs(expected[j])), "term", j, "item", b);
+        values.see(std::abs(static_cast<double>(loss.value(j)(b)) - expected[j]) / (1 + std::abs(expected[j])), "term", j,
+                   "item", b);
         sum += weight[j] * expected[j] / static_cast<double>(at.B);
       }
     }
@@ -319,9 +366,11 @@ void check_marginalisation(const site<Real, Head>& at, const dimix::cpu& one, do
         const auto& x = all[static_cast<std::size_t>(b)][static_cast<std::size_t>(k < own(b) ? k : 0)];
         std::copy(x.begin(), x.end(), sequences.whole().row(b, k).data());
       }
-    const auto log_joint = dimix::log_likelihood<Real>(at.head, at.tokens, at.given(), sequences.whole(), at.S, one, weights);  // (B, K)
-    const auto rows = dimix::marginals<Real>(at.head, at.tokens, at.given(), at.S, one, weights);                               // (B, D, S)
-    const auto gamma = dimix::responsibilities<Real>(at.head, at.tokens, at.given(), sequences.whole(), at.S, one, weights);   // (B, M, K)
+    const auto log_joint =
+        dimix::log_likelihood<Real>(at.head, at.tokens, at.given(), sequences.whole(), at.S, one, weights);  // (B, K)
+    const auto rows = dimix::marginals<Real>(at.head, at.tokens, at.given(), at.S, one, weights);            // (B, D, S)
+    const auto gamma =
+        dimix::responsibilities<Real>(at.head, at.tokens, at.given(), sequences.whole(), at.S, one, weights);  // (B, M, K)
     worst joints, by_summing, mass, shares;
     for (index_t b = 0; b < at.B; ++b) {
       double total = 0;
@@ -335,13 +384,16 @@ void check_marginalisation(const site<Real, Head>& at, const dimix::cpu& one, do
         double sum = 0;
         for (index_t m = 0; m < at.M; ++m) {
           sum += static_cast<double>(gamma(b, m, k));
-          shares.see(std::abs(static_cast<double>(gamma(b, m, k)) - formula.pi(b, m) * formula.component(b, m, x) / formula.joint(b, x)), "item", b, "component", m);
+          shares.see(std::abs(static_cast<double>(gamma(b, m, k)) -
+                              formula.pi(b, m) * formula.component(b, m, x) / formula.joint(b, x)),
+                     "item", b, "component", m);
         }
         shares.see(std::abs(sum - 1), "sum of item", b, "target", k);
       }
       mass.see(std::abs(total - 1), "item", b);
       for (index_t d = 0; d < at.D; ++d)
-        for (index_t s = 0; s < at.S; ++s) by_summing.see(std::abs(static_cast<double>(rows(b, d, s)) - summed(d, s)), "item", b, "d =", d, "s =", s);
+        for (index_t s = 0; s < at.S; ++s)
+          by_summing.see(std::abs(static_cast<double>(rows(b, d, s)) - summed(d, s)), "item", b, "d =", d, "s =", s);
     }
     joints.check("joint likelihood = sum of products", tolerance);
     mass.check("the joint law sums to 1", 16 * tolerance);

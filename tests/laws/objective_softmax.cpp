@@ -33,15 +33,17 @@ TEST_CASE("laws: gradients in float are those in double within 2e-6") {
   const auto gradient_of = [&](const auto& at, auto real) {
     using Real = decltype(real);
     array<Real, 4> gradient(B, M, D, S);  // (B, M, D, S)
-    auto loss = make_objective<Real>(at.head, at.tokens, M, S, {.log_weights = at.log_weights}, distillation_bound<Real>{at.teacher},
-                                     marginal_divergence<Real>{at.teacher}, correlation<Real>{at.targets}, joint_negative_log_likelihood<Real>{at.targets});
+    auto loss = make_objective<Real>(at.head, at.tokens, M, S, {.log_weights = at.log_weights},
+                                     distillation_bound<Real>{at.teacher}, marginal_divergence<Real>{at.teacher},
+                                     correlation<Real>{at.targets}, joint_negative_log_likelihood<Real>{at.targets});
     value_and_gradient(loss, at.given(), gradient.whole(), one);
     return gradient;
   };
   const auto exact = gradient_of(fine, double{});
   const auto rounded = gradient_of(rough, float{});
   laws::worst difference;
-  for (index_t i = 0; i < exact.size(); ++i) difference.see(std::abs(exact.data()[i] - static_cast<double>(rounded.data()[i])), i);
+  for (index_t i = 0; i < exact.size(); ++i)
+    difference.see(std::abs(exact.data()[i] - static_cast<double>(rounded.data()[i])), i);
   difference.check("float gradient = double gradient", 2e-6);
   CHECK(difference.error > 0);
 }
@@ -64,7 +66,8 @@ TEST_CASE("laws: one component is a factorized model") {
       for (index_t s = 0; s < 5; ++s) {
         same.see(std::abs(bound_gradient(b, 0, d, s) - marginal_gradient(b, 0, d, s)), b, d, s);
         zero.see(std::abs(correlation_gradient(b, 0, d, s)), b, d, s);
-        cross_entropy.see(std::abs(bound_gradient(b, 0, d, s) - (std::exp(at.log_row(b, 0, d, s)) - at.teacher(b, d, s)) / 3), b, d, s);
+        cross_entropy.see(std::abs(bound_gradient(b, 0, d, s) - (std::exp(at.log_row(b, 0, d, s)) - at.teacher(b, d, s)) / 3),
+                          b, d, s);
       }
   same.check("distillation and marginal have the same gradient for M = 1", 1e-15);
   zero.check("the correlation term has no gradient for M = 1", 1e-15);
@@ -77,7 +80,8 @@ TEST_CASE("laws: equal components are one component") {
     for (index_t m = 1; m < 4; ++m) std::copy_n(at.raw.whole().row(b, 0, 0).data(), 3 * 4, at.raw.whole().row(b, m, 0).data());
   const cpu one(1);
   array<double, 4> gradient(2, 4, 3, 4);  // (B, M, D, S)
-  auto loss = make_objective<double>(at.head, at.tokens, 4, 4, {.log_weights = at.log_weights}, correlation<double>{at.targets});
+  auto loss =
+      make_objective<double>(at.head, at.tokens, 4, 4, {.log_weights = at.log_weights}, correlation<double>{at.targets});
   CHECK(std::abs(value_and_gradient(loss, at.given(), gradient.whole(), one)) < 1e-14);
   for (double g : gradient) CHECK(std::abs(g) < 1e-15);
 }

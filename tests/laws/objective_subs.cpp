@@ -15,7 +15,9 @@ array<token, 2> half_hidden() {
 
 }  // namespace
 
-TEST_CASE("laws: objectives over subs") { laws::check_every_term(laws::site<double, subs>(subs{3}, half_hidden(), 3, 4, 2), cpu{1}); }
+TEST_CASE("laws: objectives over subs") {
+  laws::check_every_term(laws::site<double, subs>(subs{3}, half_hidden(), 3, 4, 2), cpu{1});
+}
 
 TEST_CASE("laws: values and marginalisation over subs, by enumeration") {
   const cpu one(1);
@@ -34,7 +36,8 @@ TEST_CASE("laws: what stands at revealed positions does not matter, not even inf
   const cpu one(1);
   array<double, 4> gradient(2, 3, 3, 4), again(2, 3, 3, 4);  // (B, M, D, S)
   const auto run = [&](array<double, 4>& into) {
-    auto loss = make_objective<double>(at.head, at.tokens, 3, 4, {}, consistency<double>{{at.targets}, {at.teacher}}, distillation_bound<double>{at.teacher});
+    auto loss = make_objective<double>(at.head, at.tokens, 3, 4, {}, consistency<double>{{at.targets}, {at.teacher}},
+                                       distillation_bound<double>{at.teacher});
     return value_and_gradient(loss, at.given(), into.whole(), one);
   };
   const double before = run(gradient);

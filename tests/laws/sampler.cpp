@@ -38,7 +38,7 @@ TEST_CASE("laws: absorbing unmasks or not, and then draws the token") {
   const laws::some_net<absorbing<5>> net{};
   sampler<float, decltype(process), decltype(net)> steps(process, net, {}, {}, cpu{1});
   const index_t B = laws::draws(40000);
-  array<token, 2> x(B, 1), one(1, 1);      // (B, 1)
+  array<token, 2> x(B, 1), one(1, 1);  // (B, 1)
   x.fill(4), one.fill(4);
   array<double, 1> s(B), t(B), s1(1), t1(1);  // (B)
   s.fill(0.6), t.fill(0.75), s1.fill(0), t1.fill(0.75);
@@ -61,7 +61,8 @@ TEST_CASE("laws: the unnormalised masked row is the row times the move chance at
   const double log_p[] = {std::log(0.5), std::log(0.3), std::log(0.2), -infinity<double>()};
   const auto row = reverse_row<absorbing<4>, double>::make(kernel, 0, 3, log_p[3]);
   for (token s = 0; s < 4; ++s)
-    CHECK(masked_update_weight(kernel, s, log_p[s]) == doctest::Approx(std::exp(row.log_prob(s, log_p[s])) * kernel.hit_t).epsilon(1e-13));
+    CHECK(masked_update_weight(kernel, s, log_p[s]) ==
+          doctest::Approx(std::exp(row.log_prob(s, log_p[s])) * kernel.hit_t).epsilon(1e-13));
 }
 
 TEST_CASE("laws: the same tokens for any batch, split, chunk and threads") {
@@ -70,7 +71,8 @@ TEST_CASE("laws: the same tokens for any batch, split, chunk and threads") {
     const index_t B = 37, D = 6;
     const auto all = sample(process, net, {.batch = B, .dims = D, .steps = 5, .seed = 8}, cpu{1});  // (B, D)
     CHECK(sample(process, net, {.batch = B, .dims = D, .steps = 5, .seed = 8}, cpu{3}) == all);
-    for (index_t chunk : {1, 5, 36, 37, 1000}) CHECK(sample(process, net, {.batch = B, .dims = D, .steps = 5, .seed = 8, .chunk = chunk}, cpu{2}) == all);
+    for (index_t chunk : {1, 5, 36, 37, 1000})
+      CHECK(sample(process, net, {.batch = B, .dims = D, .steps = 5, .seed = 8, .chunk = chunk}, cpu{2}) == all);
     const auto part = sample(process, net, {.batch = 10, .dims = D, .steps = 5, .seed = 8, .first_item = 20}, cpu{1});
     CHECK(std::equal(part.begin(), part.end(), all.begin() + 20 * D));
     CHECK(sample(process, net, {.batch = B, .dims = D, .steps = 5, .seed = 9}, cpu{1}) != all);
@@ -104,7 +106,8 @@ TEST_CASE("laws: evidence stays, and the network sees it from the first call") {
   array<token, 2> evidence(30, 5);  // (B, D)
   evidence.fill(-1);
   for (index_t b = 0; b < 30; ++b) evidence(b, b % 5) = static_cast<token>(b % 3);
-  const auto x = sample(process, net, {.batch = 30, .dims = 5, .steps = 4, .seed = 1, .evidence = evidence, .chunk = 7}, cpu{1});
+  const auto x =
+      sample(process, net, {.batch = 30, .dims = 5, .steps = 4, .seed = 1, .evidence = evidence, .chunk = 7}, cpu{1});
   const auto without = sample(process, net, {.batch = 30, .dims = 5, .steps = 4, .seed = 1}, cpu{1});
   index_t changed = 0;
   for (index_t b = 0; b < 30; ++b)

@@ -20,12 +20,15 @@ struct some_net {
   void operator()(const dimix::request<Real>& asked, view<Real, 4> raw) const {
     for (index_t b = 0; b < asked.batch(); ++b) {
       double seen = static_cast<double>(asked.times(b));
-      for (index_t d = 0; d < asked.dims(); ++d) seen += static_cast<double>(asked.tokens(b, d)) * std::sqrt(static_cast<double>(d + 2));
+      for (index_t d = 0; d < asked.dims(); ++d)
+        seen += static_cast<double>(asked.tokens(b, d)) * std::sqrt(static_cast<double>(d + 2));
       for (index_t m = 0; m < raw.extent(1); ++m)
         for (index_t d = 0; d < asked.dims(); ++d)
           for (index_t s = 0; s < raw.extent(3); ++s)
-            raw(b, m, d, s) = s < space.states(d) ? static_cast<Real>(spread * std::sin(seen + 1.7 * static_cast<double>(d) + 2.3 * static_cast<double>(s)))
-                                                  : -dimix::infinity<Real>();
+            raw(b, m, d, s) =
+                s < space.states(d)
+                    ? static_cast<Real>(spread * std::sin(seen + 1.7 * static_cast<double>(d) + 2.3 * static_cast<double>(s)))
+                    : -dimix::infinity<Real>();
     }
   }
 };
@@ -41,7 +44,8 @@ struct follow_latent {
     for (index_t b = 0; b < asked.batch(); ++b)
       for (index_t m = 0; m < raw.extent(1); ++m)
         for (index_t d = 0; d < asked.dims(); ++d)
-          for (index_t s = 0; s < S; ++s) raw(b, m, d, s) = s == static_cast<index_t>(asked.latents(b, m, 0)) ? Real(0) : Real(-80);
+          for (index_t s = 0; s < S; ++s)
+            raw(b, m, d, s) = s == static_cast<index_t>(asked.latents(b, m, 0)) ? Real(0) : Real(-80);
   }
 };
 
@@ -75,14 +79,16 @@ void check_rows(const Process& process, double s, double t, double tolerance) {
   array<double, 1> from(B), to(B);  // (B)
   from.fill(t), to.fill(s);
   const auto x_t = walk(process.space(), B, D);
-  const auto a = ancestral.rows(x_t, to, from, no_latents<Real>(B)), b = analytic.rows(x_t, to, from, no_latents<Real>(B));  // (B, D, S)
+  const auto a = ancestral.rows(x_t, to, from, no_latents<Real>(B)),
+             b = analytic.rows(x_t, to, from, no_latents<Real>(B));  // (B, D, S)
   worst sums, methods;
   for (index_t i = 0; i < B; ++i)
     for (index_t d = 0; d < D; ++d) {
       double total = 0;
       for (index_t state = 0; state < S; ++state) {
         total += static_cast<double>(a(i, d, state));
-        methods.see(std::abs(static_cast<double>(a(i, d, state) - b(i, d, state))), "x_t =", x_t(i, d), "d =", d, "x_s =", state);
+        methods.see(std::abs(static_cast<double>(a(i, d, state) - b(i, d, state))), "x_t =", x_t(i, d), "d =", d,
+                    "x_s =", state);
       }
       sums.see(std::abs(total - 1), "x_t =", x_t(i, d), "d =", d);
     }
@@ -111,7 +117,8 @@ void check_step_draws(const Process& process, double s, double t) {
     for (index_t i = 0; i < S; ++i)
       for (index_t j = 0; j < S; ++j) {
         const double p = static_cast<double>(rows(0, 0, i)) * static_cast<double>(rows(0, 1, j));
-        law[static_cast<std::size_t>(i * S + j)] = p < 1e-6 ? 0 : p;  // the analytic row leaves its rounding where nothing can be
+        law[static_cast<std::size_t>(i * S + j)] =
+            p < 1e-6 ? 0 : p;  // the analytic row leaves its rounding where nothing can be
       }
     check_frequencies("step from x_t = (" + std::to_string(x(0, 0)) + ", " + std::to_string(x(0, 1)) + ")", counts, law);
   }

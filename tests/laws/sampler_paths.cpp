@@ -22,7 +22,8 @@ double distance_after(const Process& process, const pair_law& data, index_t N, i
   const tabular<Process> net(process, data.sequences, data.law);
   const auto law = laws::exact_law(process, net, uniform_grid(N), 2);
   std::vector<double> truth(law.size());
-  for (index_t n = 0; n < 4; ++n) truth[static_cast<std::size_t>(data.sequences(n, 0) + S * data.sequences(n, 1))] += data.law(n);
+  for (index_t n = 0; n < 4; ++n)
+    truth[static_cast<std::size_t>(data.sequences(n, 0) + S * data.sequences(n, 1))] += data.law(n);
   return laws::total_variation(law, truth);
 }
 
@@ -40,10 +41,13 @@ TEST_CASE("laws: N steps of a factorized sampler miss two equal coins by 1/(2N),
 TEST_CASE("laws: N steps over uniform noise, against the recorded table") {
   // α = 1 - t; the values of an independent computation with six digits
   const forward_process process(uniform<2>{}, log_linear{0});
-  const std::vector<std::pair<index_t, double>> equal{{1, 0.5}, {2, 0.34}, {4, 0.197961}, {8, 0.103540}, {16, 0.051930}, {32, 0.025734}, {64, 0.012741}};
+  const std::vector<std::pair<index_t, double>> equal{{1, 0.5},       {2, 0.34},      {4, 0.197961}, {8, 0.103540},
+                                                      {16, 0.051930}, {32, 0.025734}, {64, 0.012741}};
   for (auto [N, distance] : equal) CHECK(std::abs(distance_after(process, pair_law({0.5, 0, 0, 0.5}), N, 2) - distance) < 6e-7);
-  const std::vector<std::pair<index_t, double>> correlated{{1, 0.4}, {2, 0.263281}, {4, 0.142716}, {8, 0.069271}, {16, 0.032726}, {32, 0.015638}, {64, 0.007605}};
-  for (auto [N, distance] : correlated) CHECK(std::abs(distance_after(process, pair_law({0.45, 0.05, 0.05, 0.45}), N, 2) - distance) < 6e-7);
+  const std::vector<std::pair<index_t, double>> correlated{{1, 0.4},       {2, 0.263281},  {4, 0.142716}, {8, 0.069271},
+                                                           {16, 0.032726}, {32, 0.015638}, {64, 0.007605}};
+  for (auto [N, distance] : correlated)
+    CHECK(std::abs(distance_after(process, pair_law({0.45, 0.05, 0.05, 0.45}), N, 2) - distance) < 6e-7);
 }
 
 TEST_CASE("laws: one position is exact at any number of steps, also of uneven length") {
@@ -114,8 +118,8 @@ TEST_CASE("laws: the exact denoiser is Bayes' rule over the table") {
   const forward_process process(uniform<2>{}, log_linear{0});
   const pair_law data({0.4, 0.1, 0.2, 0.3});
   const tabular<forward_process<uniform<2>, log_linear>> net(process, data.sequences, data.law);
-  array<token, 2> x_t(4, 2);      // (B, D)
-  array<double, 1> t(4);          // (B)
+  array<token, 2> x_t(4, 2);  // (B, D)
+  array<double, 1> t(4);      // (B)
   t.fill(0.6);
   for (index_t b = 0; b < 4; ++b) x_t(b, 0) = static_cast<token>(b / 2), x_t(b, 1) = static_cast<token>(b % 2);
   array<double, 4> raw(4, 1, 2, 2);  // (B, 1, D, S)
@@ -124,7 +128,8 @@ TEST_CASE("laws: the exact denoiser is Bayes' rule over the table") {
   for (index_t b = 0; b < 4; ++b) {
     double total = 0, ones[2] = {0, 0};
     for (index_t n = 0; n < 4; ++n) {
-      const double p = data.law(n) * kernel.marginal_t(0, data.sequences(n, 0), x_t(b, 0)) * kernel.marginal_t(1, data.sequences(n, 1), x_t(b, 1));
+      const double p = data.law(n) * kernel.marginal_t(0, data.sequences(n, 0), x_t(b, 0)) *
+                       kernel.marginal_t(1, data.sequences(n, 1), x_t(b, 1));
       total += p;
       for (index_t d = 0; d < 2; ++d) ones[d] += data.sequences(n, d) * p;
     }

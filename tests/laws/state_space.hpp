@@ -22,7 +22,8 @@ void check_state_space(const Space& space, index_t D) {
     }
     total.see(std::abs(sum - 1), "d =", d);
     for (index_t i = 0; i < draws(20000); ++i)
-      ++counts.at(static_cast<std::size_t>(dimix::draw_prior(space, d, dimix::rng{7}(dimix::purpose::initial, 0, 0, d, i).first())));
+      ++counts.at(
+          static_cast<std::size_t>(dimix::draw_prior(space, d, dimix::rng{7}(dimix::purpose::initial, 0, 0, d, i).first())));
     check_frequencies("draw_prior follows prior", counts, prior);
     for (std::uint64_t end : {std::uint64_t{0}, ~std::uint64_t{0}}) {
       const token s = dimix::draw_prior(space, d, end);

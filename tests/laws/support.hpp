@@ -63,7 +63,8 @@ inline double chi_square_deviation(const std::vector<double>& counts, const std:
 }
 
 /// Seeds are fixed, so that a passing test passes for ever; 4 is one chance in 30,000 for a correct law.
-inline void check_frequencies(const std::string& what, const std::vector<double>& counts, const std::vector<double>& probabilities) {
+inline void check_frequencies(const std::string& what, const std::vector<double>& counts,
+                              const std::vector<double>& probabilities) {
   INFO(what);
   CHECK(chi_square_deviation(counts, probabilities) < 4);
 }

@@ -3,8 +3,7 @@
 // A draw takes the row's log-probabilities (normalised or not) and 128 random bits. The row is cut into blocks of 64; the first
 // 64 bits choose a block and the second 64 a state in it. Widths are 64-bit fixed-point shares of sums in double, so that a
 // state's realised probability is its softmax within 1e-5 relative down to 1e-12 (a running sum in float loses everything below
-// 6e-8, a float Gumbel race everything below 1e-7; arXiv 2409.02908). The largest block and state get what the others leave: then
-// the rounding of a width near 1, which is as wide as a probability of 1e-16, cannot eat into a small one.
+// 6e-8, a float Gumbel race everything below 1e-7; arXiv 2409.02908). The largest block and state get what the others leave.
 #pragma once
 
 #include <dimix/core/math.hpp>
@@ -13,25 +12,9 @@
 
 namespace dimix {
 
-/// The i in [0, n) in whose share of the 2^64 words `word` lies: weight(i) / total of them, counted from the top, and for `largest`
-/// the rest. weight(i) >= 0, evaluated at most once per i. Most words of the largest are recognised without a walk.
-template <class Weight>
-DIMIX_HD index draw_share(index n, const Weight& weight, double total, index largest, double largest_weight, std::uint64_t word) {
-  constexpr std::uint64_t rounding = std::uint64_t{1} << 32;  // more than n <= 2^20 widths can be off together
-  const std::uint64_t certain = share(largest_weight / total);
-  if (certain > rounding && word < certain - rounding) return largest;
-  std::uint64_t left = ~word;
-  for (index i = 0; i < n; ++i) {
-    if (i == largest) continue;
-    const std::uint64_t width = share(weight(i) / total);
-    if (left < width) return i;
-    left -= width;
-  }
-  return largest;
-}
-
 /// A state s in [0, S) with probability exp(log_prob(s)) / sum. log_prob: index_t -> Real, -infinity allowed, evaluated up to three
-/// times per state. Returns -1 when no state has a positive probability. Cost: O(S), no memory.
+/// times per state and six times in one block; it need not be normalised, but exp of it must stay inside the range of Real. Returns
+/// -1 when the sum is not positive and finite: no state is possible, or a log-probability is NaN or too large. O(S), no memory.
 template <class LogProb>
 DIMIX_HD token draw_categorical(index_t S, const LogProb& log_prob, random_block bits) {
   constexpr index_t block = 64;
@@ -46,12 +29,18 @@ DIMIX_HD token draw_categorical(index_t S, const LogProb& log_prob, random_block
     return sum;
   };
 
-  double total = 0;
-  for (index_t i = 0; i < blocks; ++i) total += block_sum(i);
-  if (!(total > 0)) return -1;
-  const index_t chosen = pick_by_share(blocks, total, bits.first(), block_sum), first = chosen * block;
-  return static_cast<token>(first + pick_by_share(smaller(S - first, block), block_sum(chosen), bits.second(),
-                                                  [&](index_t s) { return weight(first + s); }));
+  double total = 0, most = -1;
+  index_t largest = 0;
+  for (index_t i = 0; i < blocks; ++i) {
+    const double sum = block_sum(i);
+    total += sum;
+    if (sum > most) largest = i, most = sum;
+  }
+  if (!(total > 0 && total < infinity<double>())) return -1;
+  const index_t chosen = pick_by_share(blocks, total, bits.first(), block_sum, largest), first = chosen * block;
+  const index_t count = smaller(S - first, block);
+  const auto in_block = [&](index_t i) { return weight(first + i); };
+  return static_cast<token>(first + pick_by_share(count, block_sum(chosen), bits.second(), in_block, largest_of(count, in_block)));
 }
 
 /// The most probable state, the first of equals.

@@ -83,18 +83,30 @@ DIMIX_HD constexpr std::uint64_t share(double p) {
 /// True with probability p. Exact at both ends: never for p <= 0, always for p >= 1.
 DIMIX_HD constexpr bool bernoulli(double p, std::uint64_t bits) { return p >= 1.0 || bits < share(p); }
 
-/// The i in [0, n) whose fixed-point share of the total the bits fall into; what rounding left over falls to the largest.
+/// The i in [0, n) of a largest weight, the first of equals.
 template <class Weight>
-DIMIX_HD index_t pick_by_share(index_t n, double total, std::uint64_t bits, const Weight& weight) {
+DIMIX_HD constexpr index_t largest_of(index_t n, const Weight& weight) {
   index_t largest = 0;
   double most = -1;
-  std::uint64_t reach = 0;
+  for (index_t i = 0; i < n; ++i)
+    if (const double w = weight(i); w > most) largest = i, most = w;
+  return largest;
+}
+
+/// The i in [0, n) in whose share of the 2^64 words the bits lie: weight(i) / total of them, counted from the top, and for `largest`
+/// all that the others leave. So a width near 1, whose rounding is as wide as a probability of 1e-16, never eats into a small one.
+/// weight(i) >= 0, evaluated at most once per i; most words of the largest are recognised without a walk.
+template <class Weight>
+DIMIX_HD constexpr index_t pick_by_share(index_t n, double total, std::uint64_t bits, const Weight& weight, index_t largest) {
+  constexpr std::uint64_t rounding = std::uint64_t{1} << 32;  // more than n <= 2^20 widths can be off together
+  const std::uint64_t certain = share(weight(largest) / total);
+  if (certain > rounding && bits < certain - rounding) return largest;
+  std::uint64_t left = ~bits;
   for (index_t i = 0; i < n; ++i) {
-    const double w = weight(i);
-    const std::uint64_t width = share(w / total);
-    if (bits - reach < width) return i;
-    reach += width;
-    if (w > most) largest = i, most = w;
+    if (i == largest) continue;
+    const std::uint64_t width = share(weight(i) / total);
+    if (left < width) return i;
+    left -= width;
   }
   return largest;
 }
