@@ -38,7 +38,8 @@ struct batch {
   dimix::array<Real, 1> times;
   dimix::array<Real, 3> latents;
 
-  batch(index_t B, index_t M, index_t D, index_t S, index_t L, std::uint64_t seed = 1) : tokens(B, D), times(B), latents(B, M, L) {
+  batch(index_t B, index_t M, index_t D, index_t S, index_t L, std::uint64_t seed = 1)
+      : tokens(B, D), times(B), latents(B, M, L) {
     for (index_t i = 0; i < tokens.size(); ++i)
       tokens.data()[i] = static_cast<dimix::token>((noise(seed, i) + 1) / 2 * static_cast<double>(S));
     for (index_t b = 0; b < B; ++b) times(b) = static_cast<Real>((noise(seed + 1, b) + 1) / 2);

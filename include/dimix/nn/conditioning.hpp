@@ -41,11 +41,11 @@ class conditioning {
 
   /// Of one pass. Rows [0, T) of code and shift belong to the distinct times, rows [padded T, padded T + Z) to the distinct λ.
   struct tape {
-    index_t times = 0, latents = 0;                          // T, Z
-    std::vector<index_t> time_of, time_begin;                // (B) row of an item's t; (T + 1) first item of a row
-    std::vector<index_t> latent_of, latent_at;               // (B M) row of a λ; (Z) the place in (B, M) where it first stands
-    std::vector<index_t> members, begin;                     // (B M) places sorted by λ; (Z + 1) first member of a row
-    std::vector<index_t> slots;                              // (components) row of a category, or -1
+    index_t times = 0, latents = 0;                        // T, Z
+    std::vector<index_t> time_of, time_begin;              // (B) row of an item's t; (T + 1) first item of a row
+    std::vector<index_t> latent_of, latent_at;             // (B M) row of a λ; (Z) the place in (B, M) where it first stands
+    std::vector<index_t> members, begin;                   // (B M) places sorted by λ; (Z + 1) first member of a row
+    std::vector<index_t> slots;                            // (components) row of a category, or -1
     matrix<Real> time_features, time_hidden, time_active;  // (padded T, .)
     matrix<Real> latent_features, latent_active, start;    // (padded Z, .)
     matrix<Real> code, shift;                              // (padded T + padded Z, .): c or z, and its product with C
@@ -178,7 +178,8 @@ class conditioning {
     for (index_t row : pass.latent_of) ++pass.begin[static_cast<std::size_t>(row) + 1];
     for (std::size_t row = 1; row < pass.begin.size(); ++row) pass.begin[row] += pass.begin[row - 1];
     for (std::size_t i = 0; i < pass.latent_of.size(); ++i)
-      pass.members[static_cast<std::size_t>(pass.begin[static_cast<std::size_t>(pass.latent_of[i])]++)] = static_cast<index_t>(i);
+      pass.members[static_cast<std::size_t>(pass.begin[static_cast<std::size_t>(pass.latent_of[i])]++)] =
+          static_cast<index_t>(i);
     for (std::size_t row = pass.begin.size() - 1; row > 0; --row) pass.begin[row] = pass.begin[row - 1];
     pass.begin[0] = 0;
   }
@@ -239,7 +240,8 @@ class conditioning {
   }
 
   template <class Shift>
-  void backward_latents(parameters<Real>& store, tape& pass, view<const Real, 2> start, const Shift& shift, index_t first) const {
+  void backward_latents(parameters<Real>& store, tape& pass, view<const Real, 2> start, const Shift& shift,
+                        index_t first) const {
     const index_t at = pass.latent_row(first);
     const auto gradient = pass.shift_gradient.rows(at, tile_rows), starts = pass.start_gradient.rows(first, tile_rows);
     const auto code = pass.code_gradient.rows(at, tile_rows);

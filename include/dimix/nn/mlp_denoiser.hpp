@@ -27,17 +27,17 @@
 namespace dimix::nn {
 
 struct mlp_options {
-  index_t dims = 0;                                    // D
-  index_t states = 0;                                  // S, the mask included
-  index_t outputs = 0;                                 // numbers per position for the head; 0: S
-  token mask = -1;                                   // the state that is the mask; -1: none
-  token_encoding encoding = token_encoding::scalar;  // how x_t goes in
-  double centre = 0;                                 // of the scalar encoding; 0: half of the largest state that is no mask
-  index_t width = 384, blocks = 3, features = 128;     // multiples of 16; features: of the codes of t and λ
-  index_t time_features = 32, latent_features = 128;   // even
-  double dropout = 0;                                // in [0, 1), in forward only
-  bool zero_latent = false;                          // λ has no influence at first
-  std::uint64_t seed = 0;                            // of the weights and of dropout
+  index_t dims = 0;                                   // D
+  index_t states = 0;                                 // S, the mask included
+  index_t outputs = 0;                                // numbers per position for the head; 0: S
+  token mask = -1;                                    // the state that is the mask; -1: none
+  token_encoding encoding = token_encoding::scalar;   // how x_t goes in
+  double centre = 0;                                  // of the scalar encoding; 0: half of the largest state that is no mask
+  index_t width = 384, blocks = 3, features = 128;    // multiples of 16; features: of the codes of t and λ
+  index_t time_features = 32, latent_features = 128;  // even
+  double dropout = 0;                                 // in [0, 1), in forward only
+  bool zero_latent = false;                           // λ has no influence at first
+  std::uint64_t seed = 0;                             // of the weights and of dropout
 };
 
 template <class Real, class Latent = no_latent>
@@ -63,7 +63,7 @@ class mlp_denoiser {
   const mlp_options& options() const { return how_; }
   index_t outputs() const { return how_.outputs; }
   const Latent& latent() const
-  requires is_mixture
+    requires is_mixture
   {
     return law_;
   }

@@ -43,7 +43,9 @@ struct trunk_tape {
     sums.resize(layers * tiles_of(rows), 2 * width);
   }
   index_t at(index_t layer, index_t row) const { return (layers == 1 ? 0 : layer) * rows + row; }
-  view<Real, 2> of(matrix<Real>& m, index_t layer, index_t row, index_t count = tile_rows) { return m.rows(at(layer, row), count); }
+  view<Real, 2> of(matrix<Real>& m, index_t layer, index_t row, index_t count = tile_rows) {
+    return m.rows(at(layer, row), count);
+  }
 };
 
 template <class Real>

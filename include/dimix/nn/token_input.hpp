@@ -16,10 +16,10 @@ namespace dimix::nn {
 enum class token_encoding { scalar, one_hot };
 
 struct token_input_options {
-  index_t dims = 0;     // D
-  index_t states = 0;   // S, the mask included
-  token mask = -1;    // the state that is the mask; -1: the space has none
-  double centre = 0;  // of the scalar encoding; 0: half of the largest state that is no mask
+  index_t dims = 0;    // D
+  index_t states = 0;  // S, the mask included
+  token mask = -1;     // the state that is the mask; -1: the space has none
+  double centre = 0;   // of the scalar encoding; 0: half of the largest state that is no mask
   token_encoding encoding = token_encoding::scalar;
 };
 
