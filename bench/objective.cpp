@@ -1,0 +1,289 @@
+// The objective of a distillation step: value and gradient of datapoint + consistency + marginals with control variates, in
+// float32, from raw outputs (B, M, D, S) of a softmax head. `library` makes the objective and evaluates it, as a training step
+// does; `raw` is the same arithmetic in plain loops over pointers, on memory that is kept from one call to the next.
+// Both share rows among the same threads. Axes: B, M, K (draws of the student), D, S, threads; K + 1 targets in all.
+// items: raw outputs. Exponentials: four a raw output.
+#include <dimix/objective.hpp>
+
+#include "support.hpp"
+
+#include <algorithm>
+#include <limits>
+#include <memory>
+
+namespace {
+
+using bench::array;
+using bench::index_t;
+using bench::token;
+using bench::view;
+
+constexpr float datapoint_weight = 0.1f, marginal_weight = 1.0f;
+
+struct sizes {
+  index_t B, M, K, D, S;
+  int threads;
+
+  explicit sizes(const bench::shape& of) : B(of[0]), M(of[1]), K(of[2]), D(of[3]), S(of[4]), threads(static_cast<int>(of[5])) {}
+
+  double raw_outputs() const { return static_cast<double>(B * M * D * S); }
+
+  /// What the sweeps have to move at least, every array once per sweep, without fills and write-allocation.
+  /// Raw outputs: read for the normalisers, gathered for the likelihoods (a cache line a target, at most the row), read for the
+  /// gradient; the gradient written. Arrays (B, D, S): running maximum and sum written and read, the log-marginals written,
+  /// then read with the two target rows for the values and once more for the gradient.
+  double bytes() const {
+    constexpr double line = 64, real = sizeof(float);
+    const double row = static_cast<double>(S) * real, rows = static_cast<double>(B * M * D);
+    const double gathered = std::min(row, static_cast<double>(K + 1) * line);
+    return rows * (3 * row + gathered) + 11 * static_cast<double>(B * D) * row;
+  }
+};
+
+struct inputs {
+  array<float, 4> raw;               // (B, M, D, S)
+  array<token, 2> x_t;               // (B, D)
+  array<token, 3> x_0, draws;        // (B, 1, D), (B, K, D)
+  array<float, 3> student, teacher;  // (B, D, S)
+
+  explicit inputs(const sizes& n)
+      : raw(n.B, n.M, n.D, n.S),
+        x_t(n.B, n.D),
+        x_0(n.B, 1, n.D),
+        draws(n.B, n.K, n.D),
+        student(n.B, n.D, n.S),
+        teacher(n.B, n.D, n.S) {
+    bench::fill_random(raw, 1);
+    bench::fill_tokens(x_t, n.S, 2);
+    bench::fill_tokens(x_0, n.S, 3);
+    bench::fill_tokens(draws, n.S, 4);
+    bench::fill_rows(student, 5);
+    bench::fill_rows(teacher, 6);
+  }
+};
+
+float with_library(const sizes& n, const inputs& in, array<float, 4>& gradient, const dimix::cpu& run_on) {
+  using real_weights = dimix::item_weights<float>;
+  auto loss = dimix::make_objective<float>(
+      dimix::softmax{}, view<const token, 2>(in.x_t), n.M, n.S, dimix::objective_options<float>{},
+      dimix::correlation<float>{.tokens = in.x_0, .weights = real_weights{.common = datapoint_weight}},
+      dimix::consistency<float>{.draws = {.tokens = in.draws}, .rows = {.target = in.student}},
+      dimix::marginal_divergence<float>{.target = in.teacher, .weights = real_weights{.common = marginal_weight}});
+  return dimix::value_and_gradient(loss, view<const float, 4>(in.raw), gradient.whole(), run_on);
+}
+
+/// The plain loops. Everything is a pointer into row-major arrays; the threads are the only thing shared with the library.
+class raw_loop {
+ public:
+  explicit raw_loop(const sizes& n)
+      : n_(n),
+        T_(n.K + 1),
+        normaliser_(count(n.B * n.M * n.D)),
+        component_(count(n.B * n.M * T_)),
+        joint_(count(n.B * T_)),
+        top_(count(n.B * n.D * n.S)),
+        sum_(count(n.B * n.D * n.S)),
+        values_(count(n.B * n.D)),
+        scratch_(static_cast<std::size_t>(n.threads), std::vector<float>(count(2 * n.S))) {}
+
+  float run(const inputs& in, array<float, 4>& gradient, const dimix::cpu& run_on) {
+    share(run_on, n_.B * n_.D, [&](int, index_t row) { normalise(in, row / n_.D, row % n_.D); });
+    share(run_on, n_.B * n_.M, [&](int, index_t row) { gather(in, row / n_.M, row % n_.M); });
+    for (index_t b = 0; b < n_.B; ++b)
+      for (index_t k = 0; k < T_; ++k) respond(b, k);
+    share(run_on, n_.B * n_.D, [&](int, index_t row) { values_[count(row)] = position_value(in, row / n_.D, row % n_.D); });
+    float total = 0;
+    for (index_t b = 0; b < n_.B; ++b) {
+      for (index_t d = 0; d < n_.D; ++d) total += values_[count(b * n_.D + d)];
+      for (index_t k = 0; k < T_; ++k) total -= target_weight(k) * joint_[count(b * T_ + k)];
+    }
+    share(run_on, n_.B * n_.D, [&](int worker, index_t row) {
+      differentiate(in, row / n_.D, row % n_.D, scratch_[static_cast<std::size_t>(worker)].data(), gradient.data());
+    });
+    return total / static_cast<float>(n_.B);
+  }
+
+ private:
+  static std::size_t count(index_t n) { return static_cast<std::size_t>(n); }
+
+  template <class F>
+  void share(const dimix::cpu& run_on, index_t rows, const F& f) const {
+    const index_t chunk = std::max<index_t>(1, std::min<index_t>(64, rows / (8 * n_.threads)));
+    run_on.for_each((rows + chunk - 1) / chunk, [&](int worker, index_t c) {
+      for (index_t row = c * chunk; row < std::min(rows, (c + 1) * chunk); ++row) f(worker, row);
+    });
+  }
+
+  float log_weight() const { return -std::log(static_cast<float>(n_.M)); }
+  float target_weight(index_t k) const { return k == 0 ? datapoint_weight : 1.0f / static_cast<float>(n_.K); }
+  token target(const inputs& in, index_t b, index_t k, index_t d) const {
+    return k == 0 ? in.x_0.data()[b * n_.D + d] : in.draws.data()[(b * n_.K + k - 1) * n_.D + d];
+  }
+
+  /// log-normalisers of all components, and log P = log sum_m π_m p_m as a running maximum and sum
+  void normalise(const inputs& in, index_t b, index_t d) {
+    float* top = top_.data() + (b * n_.D + d) * n_.S;
+    float* sum = sum_.data() + (b * n_.D + d) * n_.S;
+    std::fill_n(top, n_.S, -std::numeric_limits<float>::infinity());
+    std::fill_n(sum, n_.S, 0.0f);
+    for (index_t m = 0; m < n_.M; ++m) {
+      const float* z = in.raw.data() + ((b * n_.M + m) * n_.D + d) * n_.S;
+      float highest = z[0];
+      for (index_t s = 1; s < n_.S; ++s) highest = highest < z[s] ? z[s] : highest;
+      float total = 0;
+      for (index_t s = 0; s < n_.S; ++s) total += std::exp(z[s] - highest);
+      const float log_total = highest + std::log(total);
+      normaliser_[count((b * n_.M + m) * n_.D + d)] = log_total;
+      const float shift = log_weight() - log_total;
+      for (index_t s = 0; s < n_.S; ++s) {
+        const float x = z[s] + shift;
+        if (top[s] >= x) {
+          sum[s] += std::exp(x - top[s]);
+        } else {
+          sum[s] = 1 + sum[s] * std::exp(top[s] - x);
+          top[s] = x;
+        }
+      }
+    }
+    for (index_t s = 0; s < n_.S; ++s) top[s] += std::log(sum[s]);
+  }
+
+  void gather(const inputs& in, index_t b, index_t m) {
+    float* likelihood = component_.data() + (b * n_.M + m) * T_;
+    std::fill_n(likelihood, T_, 0.0f);
+    for (index_t d = 0; d < n_.D; ++d) {
+      const float* z = in.raw.data() + ((b * n_.M + m) * n_.D + d) * n_.S;
+      const float log_total = normaliser_[count((b * n_.M + m) * n_.D + d)];
+      for (index_t k = 0; k < T_; ++k) likelihood[k] += z[target(in, b, k, d)] - log_total;
+    }
+  }
+
+  /// log p(x_k), and the responsibilities with their weights in the place of the likelihoods
+  void respond(index_t b, index_t k) {
+    float* likelihood = component_.data() + b * n_.M * T_ + k;
+    float highest = -std::numeric_limits<float>::infinity(), total = 0;
+    for (index_t m = 0; m < n_.M; ++m) highest = std::max(highest, likelihood[m * T_]);
+    for (index_t m = 0; m < n_.M; ++m) total += std::exp(likelihood[m * T_] - highest);
+    const float log_total = highest + std::log(total);
+    joint_[count(b * T_ + k)] = log_weight() + log_total;
+    for (index_t m = 0; m < n_.M; ++m) likelihood[m * T_] = target_weight(k) * std::exp(likelihood[m * T_] - log_total);
+  }
+
+  float position_value(const inputs& in, index_t b, index_t d) const {
+    const float* log_p = top_.data() + (b * n_.D + d) * n_.S;
+    const float* student = in.student.data() + (b * n_.D + d) * n_.S;
+    const float* teacher = in.teacher.data() + (b * n_.D + d) * n_.S;
+    float of_student = 0, of_teacher = 0, of_targets = 0;
+    for (index_t s = 0; s < n_.S; ++s)
+      if (student[s] != 0) of_student += student[s] * (std::log(student[s]) - log_p[s]);
+    for (index_t s = 0; s < n_.S; ++s)
+      if (teacher[s] != 0) of_teacher += teacher[s] * (std::log(teacher[s]) - log_p[s]);
+    for (index_t k = 0; k < T_; ++k) of_targets += target_weight(k) * log_p[target(in, b, k, d)];
+    return of_student + marginal_weight * of_teacher + of_targets;
+  }
+
+  void differentiate(const inputs& in, index_t b, index_t d, float* common, float* out) const {
+    const float* log_p = top_.data() + (b * n_.D + d) * n_.S;
+    const float* student = in.student.data() + (b * n_.D + d) * n_.S;
+    const float* teacher = in.teacher.data() + (b * n_.D + d) * n_.S;
+    float* slope = common + n_.S;
+    for (index_t s = 0; s < n_.S; ++s) common[s] = -student[s] - marginal_weight * teacher[s];
+    for (index_t k = 0; k < T_; ++k) common[target(in, b, k, d)] += target_weight(k);
+    const float scale = 1.0f / static_cast<float>(n_.B);
+    for (index_t m = 0; m < n_.M; ++m) {
+      const float* z = in.raw.data() + ((b * n_.M + m) * n_.D + d) * n_.S;
+      float* gradient = out + ((b * n_.M + m) * n_.D + d) * n_.S;
+      const float log_total = normaliser_[count((b * n_.M + m) * n_.D + d)], shift = log_weight() - log_total;
+      for (index_t s = 0; s < n_.S; ++s) slope[s] = common[s] == 0 ? 0 : std::exp(z[s] + shift - log_p[s]) * common[s];
+      const float* responsibility = component_.data() + (b * n_.M + m) * T_;
+      for (index_t k = 0; k < T_; ++k) slope[target(in, b, k, d)] -= responsibility[k];
+      float total = 0;
+      for (index_t s = 0; s < n_.S; ++s) total += slope[s];
+      for (index_t s = 0; s < n_.S; ++s) gradient[s] = scale * (slope[s] - std::exp(z[s] - log_total) * total);
+    }
+  }
+
+  sizes n_;
+  index_t T_;                                          // targets: the datapoint first, then the draws
+  std::vector<float> normaliser_, component_, joint_;  // (B, M, D), (B, M, T), (B, T)
+  std::vector<float> top_, sum_;                       // (B, D, S); top_ becomes log P
+  std::vector<float> values_;                          // (B, D)
+  std::vector<std::vector<float>> scratch_;            // (threads, 2 S)
+};
+
+/// One shape with its inputs; kept until another shape is asked for.
+struct problem {
+  bench::shape of;
+  sizes n;
+  inputs in;
+  array<float, 4> gradient;  // (B, M, D, S)
+  dimix::cpu run_on;
+  raw_loop raw;
+  double raw_seconds = 0;
+  std::string disagreement;
+
+  explicit problem(const bench::shape& shape)
+      : of(shape), n(shape), in(n), gradient(n.B, n.M, n.D, n.S), run_on(n.threads), raw(n), disagreement(compare()) {}
+
+  static problem& at(const bench::shape& shape) {
+    static std::unique_ptr<problem> last;
+    if (!last || last->of != shape) {
+      last.reset();
+      last = std::make_unique<problem>(shape);
+    }
+    return *last;
+  }
+
+ private:
+  /// Value to 1e-4, gradient to 1e-4 of its largest entry; empty when they agree.
+  std::string compare() {
+    array<float, 4> by_hand(n.B, n.M, n.D, n.S);  // (B, M, D, S)
+    const float expected = raw.run(in, by_hand, run_on), got = with_library(n, in, gradient, run_on);
+    float largest = 0, error = 0;
+    for (index_t i = 0; i < gradient.size(); ++i) {
+      largest = std::max(largest, std::abs(by_hand.data()[i]));
+      error = std::max(error, std::abs(by_hand.data()[i] - gradient.data()[i]));
+    }
+    if (std::abs(expected - got) <= 1e-4f * std::abs(expected) && largest > 0 && error <= 1e-4f * largest) return {};
+    return "library and raw loop disagree: values " + std::to_string(got) + " and " + std::to_string(expected) +
+           ", largest gradient " + std::to_string(largest) + ", largest difference " + std::to_string(error);
+  }
+};
+
+void raw(benchmark::State& state, const bench::shape& shape) {
+  problem& p = problem::at(shape);
+  if (!p.disagreement.empty()) return state.SkipWithError(p.disagreement.c_str());
+  p.raw_seconds = bench::run_timed(state, [&] { benchmark::DoNotOptimize(p.raw.run(p.in, p.gradient, p.run_on)); });
+  bench::report(state, p.raw_seconds, p.n.bytes(), p.n.raw_outputs(), p.n.threads);
+}
+
+void library(benchmark::State& state, const bench::shape& shape) {
+  problem& p = problem::at(shape);
+  if (!p.disagreement.empty()) return state.SkipWithError(p.disagreement.c_str());
+  const double seconds =
+      bench::run_timed(state, [&] { benchmark::DoNotOptimize(with_library(p.n, p.in, p.gradient, p.run_on)); });
+  bench::report(state, seconds, p.n.bytes(), p.n.raw_outputs(), p.n.threads);
+  bench::report_against(state, seconds, p.raw_seconds);
+}
+
+const bool registered = [] {
+  const std::vector<std::string> axes{"B", "M", "K", "D", "S", "threads"};
+  const std::vector<bench::shape> usual{
+      {4, 16, 16, 64, 64, 1},   {16, 16, 16, 64, 64, 1},  {4, 4, 16, 64, 64, 1},
+      {4, 64, 16, 64, 64, 1},   {4, 16, 64, 64, 64, 1},   {4, 16, 16, 256, 64, 1},
+      {4, 16, 16, 64, 256, 1},  {4, 16, 16, 64, 64, 2},   {64, 16, 16, 64, 17, 1},  // digits
+      {1, 16, 16, 192, 256, 1}, {1, 16, 16, 192, 256, 2},                           // a part of CIFAR's pixels
+      {1, 4, 4, 8, 50258, 1},                                                       // a few tokens of GPT-2
+  };
+  const std::vector<bench::shape> large{
+      {2, 16, 16, 3072, 256, 1}, {2, 16, 16, 3072, 256, 2}, {1, 4, 4, 128, 50258, 1}, {1, 4, 4, 128, 50258, 2}};
+  for (int threads : {1, 2}) bench::register_copy(threads);
+  for (const bench::shape& shape : bench::shapes_to_run(axes, usual, large))
+    for (auto [what, run] : {std::pair{"objective/raw", &raw}, std::pair{"objective/library", &library}})
+      benchmark::RegisterBenchmark(bench::name_of(what, axes, shape).c_str(), run, shape)
+          ->UseRealTime()
+          ->Unit(benchmark::kMillisecond);
+  return true;
+}();
+
+}  // namespace
