@@ -91,6 +91,7 @@ class experiment {
     how.name = name;
     how.file = (folder / (name + ".safetensors")).string();
     how.only_load = !chosen_.load.empty();
+    how.words["train_images"] = std::to_string(images_.train.size());
     if (how.only_load)
       dimix::expects<dimix::file_error>(fs::exists(how.file), "--load: there is no '", how.file, "'");
     else

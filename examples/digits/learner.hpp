@@ -74,7 +74,13 @@ class learner {
     if (how_.file.empty() || !std::filesystem::exists(how_.file)) return 0;
     std::vector<dimix::checkpoint_block> blocks;
     collect_into(blocks);
-    const auto words = dimix::load_checkpoint(how_.file, blocks, how_.words);
+    const auto words = [&] {
+      try {
+        return dimix::load_checkpoint(how_.file, blocks, how_.words);
+      } catch (const dimix::file_error& wrong) {
+        dimix::fail<dimix::file_error>(wrong.what(), how_.only_load ? "" : ". --fresh trains anew, --out names another folder");
+      }
+    }();
     average_.copy_to(average_net_.weights());
     const index_t done = number(words, "done");
     optimiser_.set_steps(static_cast<std::uint64_t>(done));

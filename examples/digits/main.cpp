@@ -26,11 +26,13 @@ std::vector<outcome> with_process(const settings& chosen, index_t levels, const 
 
 int main(const settings& chosen) {
   const dimix::cpu run_on(static_cast<int>(chosen.threads));
-  std::filesystem::create_directories(chosen.out);
-  dimix::expects<dimix::file_error>(std::filesystem::is_directory(chosen.out), "--out: '", chosen.out, "' is not a folder");
+  std::error_code reason;
+  std::filesystem::create_directories(chosen.out, reason);
+  dimix::expects<dimix::file_error>(!reason && std::filesystem::is_directory(chosen.out), "--out: cannot make the folder '", chosen.out, "': ",
+                                    reason ? reason.message() : "something else has this name");
 
   const image_set images = load_images({.images = chosen.data, .quantise = {.levels = chosen.levels, .pool = chosen.pool}});
-  const index_t held_out = std::min<index_t>(500, images.size() / 4);
+  const index_t held_out = std::min<index_t>(500, images.size() / 3);
   const image_split parts = split(images, {.validation = held_out * 2 / 5, .held_out = held_out});
   std::printf("%td images of %td x %td pixels, %td levels: %td to train, %td validation, %td held-out\n", images.size(), images.height, images.width,
               images.levels, parts.train.size(), parts.validation.size(), parts.held_out.size());
@@ -62,8 +64,6 @@ int main(int argc, char** argv) {
   try {
     const auto chosen = digits::parse(argc, argv);
     return chosen ? digits::main(*chosen) : 0;
-  } catch (const dimix::file_error& wrong) {
-    std::fprintf(stderr, "digits: %s\n(networks of another run? --fresh trains anew, --out names another folder)\n", wrong.what());
   } catch (const std::exception& wrong) {
     std::fprintf(stderr, "digits: %s\n", wrong.what());
   }

@@ -97,7 +97,7 @@ class report {
   void write_plot(const char* file, const char* title, measure what) const {
     if (std::isnan(of(0, what).mean)) return;
     dimix::line_plot plot{.title = title, .x_title = "network calls", .y_title = "distance to real images (lower is better)",
-                          .references = {{"real images among themselves", floor_.*what}}, .log_x = true, .log_y = true};
+                          .references = {{"real images (floor)", floor_.*what}}, .log_x = true, .log_y = true};
     for (index_t calls : std::set<index_t>(chosen_.steps.begin(), chosen_.steps.end())) plot.x_ticks.push_back(static_cast<double>(calls));
     for (std::size_t row = 0; row < seeds_.front().rows.size(); ++row) {
       const measured& here = seeds_.front().rows[row];
@@ -116,7 +116,7 @@ class report {
     const auto add = [&](const std::string& caption, view<const token, 2> images) {
       const auto& train = images_.train;
       const dimix::view<const token, 3> grid(images.data(), std::min(pictured, images.extent(0)), train.height, train.width);
-      panels.push_back({caption, dimix::image_grid(grid, {.levels = train.levels, .scale = std::max<index_t>(1, 24 / train.width), .ink = 0})});
+      panels.push_back({caption, dimix::image_grid(grid, {.levels = train.levels, .scale = std::max<index_t>(1, 32 / train.width), .ink = 0})});
     };
     add("real", images_.train.tokens);
     for (const auto& [sampler, calls] : std::vector<std::pair<std::string, index_t>>{

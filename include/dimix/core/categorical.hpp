@@ -12,17 +12,27 @@
 
 namespace dimix {
 
+/// exp(log_prob(s)) in double. A functor and no lambda, so that nvcc lets a log_prob of the host through.
+template <class LogProb>
+struct weight_of {
+  const LogProb& log_prob;
+
+  DIMIX_EXEC_CHECK_DISABLE
+  DIMIX_HD double operator()(index_t s) const {
+    using std::exp;
+    return static_cast<double>(exp(log_prob(s)));
+  }
+};
+
 /// A state s in [0, S) with probability exp(log_prob(s)) / sum. log_prob: index_t -> Real, -infinity allowed, evaluated up to three
 /// times per state and six times in one block; it need not be normalised, but exp of it must stay inside the range of Real. Returns
 /// -1 when the sum is not positive and finite: no state is possible, or a log-probability is NaN or too large. O(S), no memory.
+DIMIX_EXEC_CHECK_DISABLE
 template <class LogProb>
 DIMIX_HD token draw_categorical(index_t S, const LogProb& log_prob, random_block bits) {
   constexpr index_t block = 64;
   const index_t blocks = (S + block - 1) / block;
-  const auto weight = [&](index_t s) {
-    using std::exp;
-    return static_cast<double>(exp(log_prob(s)));
-  };
+  const weight_of<LogProb> weight{log_prob};
   const auto block_sum = [&](index_t i) {
     double sum = 0;
     for (index_t s = i * block; s < smaller(S, (i + 1) * block); ++s) sum += weight(s);
@@ -44,6 +54,7 @@ DIMIX_HD token draw_categorical(index_t S, const LogProb& log_prob, random_block
 }
 
 /// The most probable state, the first of equals.
+DIMIX_EXEC_CHECK_DISABLE
 template <class LogProb>
 DIMIX_HD token argmax(index_t S, const LogProb& log_prob) {
   index_t best = 0;
@@ -54,6 +65,7 @@ DIMIX_HD token argmax(index_t S, const LogProb& log_prob) {
 
 /// The race of MDLM, SEDD and SDTT: argmax_s w(s) / (1e-10 - log(u(s) + 1e-10)), one uniform per state (sdtt
 /// sampling/ancestral.py sample_categorical). Kept for parity with recorded uniforms; its tail is truncated, see above.
+DIMIX_EXEC_CHECK_DISABLE
 template <class Weight, class Uniform>
 DIMIX_HD token draw_race(index_t S, const Weight& weight, const Uniform& uniform) {
   const auto arrival = [&](index_t s) {

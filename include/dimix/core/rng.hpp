@@ -84,6 +84,7 @@ DIMIX_HD constexpr std::uint64_t share(double p) {
 DIMIX_HD constexpr bool bernoulli(double p, std::uint64_t bits) { return p >= 1.0 || bits < share(p); }
 
 /// The i in [0, n) of a largest weight, the first of equals.
+DIMIX_EXEC_CHECK_DISABLE
 template <class Weight>
 DIMIX_HD constexpr index_t largest_of(index_t n, const Weight& weight) {
   index_t largest = 0;
@@ -96,6 +97,7 @@ DIMIX_HD constexpr index_t largest_of(index_t n, const Weight& weight) {
 /// The i in [0, n) in whose share of the 2^64 words the bits lie: weight(i) / total of them, counted from the top, and for `largest`
 /// all that the others leave. So a width near 1, whose rounding is as wide as a probability of 1e-16, never eats into a small one.
 /// weight(i) >= 0, evaluated at most once per i; most words of the largest are recognised without a walk.
+DIMIX_EXEC_CHECK_DISABLE
 template <class Weight>
 DIMIX_HD constexpr index_t pick_by_share(index_t n, double total, std::uint64_t bits, const Weight& weight, index_t largest) {
   constexpr std::uint64_t rounding = std::uint64_t{1} << 32;  // more than n <= 2^20 widths can be off together

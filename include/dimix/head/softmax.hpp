@@ -5,13 +5,27 @@
 
 namespace dimix {
 
+/// exp(value(i) - top). A functor and no lambda, so that nvcc lets a value of the host through.
+template <class Real, class Value>
+struct exp_above {
+  const Value& value;
+  Real top;
+
+  DIMIX_EXEC_CHECK_DISABLE
+  DIMIX_HD Real operator()(index_t i) const {
+    using std::exp;
+    return exp(value(i) - top);
+  }
+};
+
 /// log of the sum of the exponentials of n numbers: the maximum first, so that the second pass is plain arithmetic.
+DIMIX_EXEC_CHECK_DISABLE
 template <std::floating_point Real, class Group, class Value>
 DIMIX_HD Real log_sum_exp(const Group& group, index_t n, const Value& value) {
-  using std::exp, std::log;
+  using std::log;
   const Real top = group.reduce(n, -infinity<Real>(), maximum{}, value);
   if (top == -infinity<Real>()) return top;
-  return top + log(group.reduce(n, Real(0), plus{}, [&](index_t i) { return exp(value(i) - top); }));
+  return top + log(group.reduce(n, Real(0), plus{}, exp_above<Real, Value>{value, top}));
 }
 
 template <class Real, class Storage>
@@ -22,6 +36,7 @@ struct softmax_row {
   DIMIX_HD token fixed() const { return -1; }
   DIMIX_HD Real log_prob(index_t s) const { return static_cast<Real>(raw[s]) - log_normaliser; }
 
+  DIMIX_EXEC_CHECK_DISABLE
   template <class Group, class Slope, class Write>
   DIMIX_HD void backward(const Group& group, index_t S, const Slope& slope, const Write& write) const {
     const Real total = group.reduce(S, Real(0), plus{}, slope);

@@ -18,6 +18,7 @@ struct stepped_row {
   DIMIX_HD token fixed() const { return step.frozen ? step.y : inner.fixed() >= 0 && step.kernel.hit_s == Real(0) ? inner.fixed() : token{-1}; }
   DIMIX_HD Real log_prob(index_t a) const { return step.log_prob(static_cast<token>(a), inner.log_prob(a)); }
 
+  DIMIX_EXEC_CHECK_DISABLE
   template <class Group, class Slope, class Write>
   DIMIX_HD void backward(const Group& group, index_t S, const Slope& slope, const Write& write) const {
     using std::exp;

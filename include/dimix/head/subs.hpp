@@ -22,6 +22,7 @@ struct subs_row {
     return masked.log_prob(s) + (s == mask ? excluded : Real(0));
   }
 
+  DIMIX_EXEC_CHECK_DISABLE
   template <class Group, class Slope, class Write>
   DIMIX_HD void backward(const Group& group, index_t S, const Slope& slope, const Write& write) const {
     if (now != mask) return group.for_each(S, [&](index_t s) { write(s, Real(0)); });

@@ -38,6 +38,7 @@ struct analytic {
     return result;
   }
 
+  DIMIX_EXEC_CHECK_DISABLE
   template <class Space, class Real, class Row, class Bits>
   DIMIX_HD token draw(const two_time_kernel<Space, Real>& kernel, const place& at, index_t S, const Row& denoised, const Bits& bits_of) const {
     const auto law = row(kernel, at, denoised);

@@ -24,6 +24,7 @@ struct ancestral {
     return ancestral_row<Row, Space, Real>{denoised, reverse_row<Space, Real>::make(kernel, at.dim, at.now, denoised.log_prob(at.now))};
   }
 
+  DIMIX_EXEC_CHECK_DISABLE
   template <class Space, class Real, class Row, class Bits>
   DIMIX_HD token draw(const two_time_kernel<Space, Real>& kernel, const place& at, index_t S, const Row& denoised, const Bits& bits_of) const {
     const random_block transition = bits_of(purpose::transition);
