@@ -39,9 +39,9 @@ struct analytic {
   }
 
   DIMIX_EXEC_CHECK_DISABLE
-  template <class Space, class Real, class Row, class Bits>
-  DIMIX_HD token draw(const two_time_kernel<Space, Real>& kernel, const place& at, index_t S, const Row& denoised, const Bits& bits_of) const {
-    const auto law = row(kernel, at, denoised);
+  template <class Space, class Real, class Denoised, class Bits>
+  DIMIX_HD token draw(const two_time_kernel<Space, Real>& kernel, const place& at, index_t S, const Denoised& denoised, const Bits& bits_of) const {
+    const auto law = row(kernel, at, denoised());
     return draw_categorical(S, [&](index_t a) { return law.log_prob(a); }, bits_of(purpose::transition));
   }
 };

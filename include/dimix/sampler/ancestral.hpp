@@ -25,17 +25,17 @@ struct ancestral {
   }
 
   DIMIX_EXEC_CHECK_DISABLE
-  template <class Space, class Real, class Row, class Bits>
-  DIMIX_HD token draw(const two_time_kernel<Space, Real>& kernel, const place& at, index_t S, const Row& denoised, const Bits& bits_of) const {
+  template <class Space, class Real, class Denoised, class Bits>
+  DIMIX_HD token draw(const two_time_kernel<Space, Real>& kernel, const place& at, index_t S, const Denoised& denoised, const Bits& bits_of) const {
     const random_block transition = bits_of(purpose::transition);
     if constexpr (masked_space<Space>) {
       if (at.now != kernel.space.mask()) return at.now;
-      // x_s does not depend on x_0 where the mask stays: no row has to be drawn
+      // x_s does not depend on x_0 where the mask stays: no row has to be made
       const token x_s = kernel.draw_posterior(at.dim, -1, at.now, transition);
       if (x_s == at.now) return x_s;
     }
-    const token x_0 = denoised.fixed() >= 0 ? denoised.fixed()
-                                            : draw_categorical(S, [&](index_t s) { return denoised.log_prob(s); }, bits_of(purpose::denoise));
+    const auto row = denoised();
+    const token x_0 = row.fixed() >= 0 ? row.fixed() : draw_categorical(S, [&](index_t s) { return row.log_prob(s); }, bits_of(purpose::denoise));
     return x_0 < 0 ? x_0 : kernel.draw_posterior(at.dim, x_0, at.now, transition);
   }
 };
