@@ -132,10 +132,12 @@ class distiller {
       const index_t b = row_index / K, k = row_index % K;
       for (index_t d = 0; d < D; ++d) {
         const place at{b, d, x_t_(b, d)};
-        const auto outputs = teacher_raw.row(b, teacher_raw.extent(1) == 1 ? index_t{0} : k, d);
-        const auto row = head.template row<Real>(outputs, at, head.template observe<Real>(group, outputs, at));
+        const auto denoised = [&] {
+          const auto outputs = teacher_raw.row(b, teacher_raw.extent(1) == 1 ? index_t{0} : k, d);
+          return head.template row<Real>(outputs, at, head.template observe<Real>(group, outputs, at));
+        };
         const auto bits_of = [&](purpose what) { return random_(what, items(b), 0, k, d); };
-        x_u(row_index, d) = ancestral{}.draw(step[static_cast<std::size_t>(b)], at, S, row, bits_of);
+        x_u(row_index, d) = ancestral{}.draw(step[static_cast<std::size_t>(b)], at, S, denoised, bits_of);
       }
     });
     for (token x : x_u) expects<numeric_error>(x >= 0, "distiller: the teacher's row has no positive probability (non-finite logits?)");

@@ -6,7 +6,8 @@
 //
 // A method says what a row is and how it is drawn; it is elementwise over the head's row:
 //   method.row(kernel, at, row)        -> log_prob(a) of p(x_s = a | x_t; λ)
-//   method.draw(kernel, at, S, row, bits_of)     a state with that law; bits_of(purpose) gives the position's random bits
+//   method.draw(kernel, at, S, denoised, bits_of)   a state with that law; denoised() makes the head's row, for a method that can
+//                                      do without it; bits_of(purpose) gives the position's random bits
 // Laws (tests/laws/sampler.hpp): rows sum to 1; draws follow rows (chi-square); ancestral and analytic have the same rows; the same
 // seed gives the same tokens for any batch, split or number of threads.
 #pragma once
@@ -49,8 +50,8 @@ class sampler {
     ask(x_t, s, t, {}, latents, step);
     const index_t D = x_t.extent(1), S = process_.max_states();
     array<Real, 3> result(x_t.extent(0), D, S);  // (B, D, S)
-    each_row(x_t, [&](const auto& kernel, const place& at, const auto& row) {
-      const auto law = method_.row(kernel, at, row);
+    each_position(x_t, [&](const auto& kernel, const place& at, const auto& denoised) {
+      const auto law = method_.row(kernel, at, denoised());
       for (index_t a = 0; a < S; ++a) result(at.item, at.dim, a) = std::exp(law.log_prob(a));
     });
     return result;
@@ -67,11 +68,11 @@ class sampler {
     if constexpr (mixture_denoiser<Net, Real>)
       draw_latents(net_.latent(), latent_draws::iid, random, items, options_.scope == latent_scope::per_path ? 0 : state.step, latents_.whole());
     ask(tokens, s, t, items, latents_, state.step);
-    each_row(tokens, [&](const auto& kernel, const place& at, const auto& row) {
+    each_position(tokens, [&](const auto& kernel, const place& at, const auto& denoised) {
       const auto bits_of = [&](purpose what) { return random(what, items(at.item), state.step, 0, at.dim); };
       tokens(at.item, at.dim) = options_.argmax_tail && s(at.item) == 0
-                                    ? argmax(S, [&, law = method_.row(kernel, at, row)](index_t a) { return law.log_prob(a); })
-                                    : method_.draw(kernel, at, S, row, bits_of);
+                                    ? argmax(S, [law = method_.row(kernel, at, denoised())](index_t a) { return law.log_prob(a); })
+                                    : method_.draw(kernel, at, S, denoised, bits_of);
     });
     for (index_t i = 0; i < tokens.size(); ++i)
       expects<numeric_error>(tokens.data()[i] >= 0, "sampler::step: item ", i / tokens.extent(1), " position ", i % tokens.extent(1),
@@ -106,16 +107,19 @@ class sampler {
     net_(request<Real>{x_t, times_, latents, items, step}, raw_.whole());
   }
 
+  /// f(kernel, at, denoised) for every position; denoised() makes the head's row, which costs a sweep over its states.
   template <class F>
-  void each_row(view<const token, 2> x_t, const F& f) const {
+  void each_position(view<const token, 2> x_t, const F& f) const {
     const index_t D = x_t.extent(1);
     const auto head = head_of(net_, process_.space());
     const view<const Real, 4> raw = raw_;
     run_on_.template sweep<Real>(x_t.extent(0) * D, 0, [&](const auto& group, auto, index_t row_index) {
       const index_t b = row_index / D, d = row_index % D;
       const place at{b, d, x_t(b, d)};
-      const auto outputs = raw.row(b, index_t{0}, d);
-      f(kernels_[static_cast<std::size_t>(b)], at, head.template row<Real>(outputs, at, head.template observe<Real>(group, outputs, at)));
+      f(kernels_[static_cast<std::size_t>(b)], at, [&] {
+        const auto outputs = raw.row(b, index_t{0}, d);
+        return head.template row<Real>(outputs, at, head.template observe<Real>(group, outputs, at));
+      });
     });
   }
 
