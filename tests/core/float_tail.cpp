@@ -79,8 +79,9 @@ TEST_CASE("float tail: the two-stage draw in float keeps the tail") {
   const rng random{2024};
   double unmasked = 0, tail = 0;
   for (index_t i = 0; i < n; ++i) {
-    const token x_s = ancestral{}.draw(kernel, at, V + 1, row,
-                                       [&](purpose what) { return random(what, static_cast<std::uint64_t>(i), 0, 0, 0); });
+    const token x_s = ancestral{}.draw(
+        kernel, at, V + 1, [&] { return row; },
+        [&](purpose what) { return random(what, static_cast<std::uint64_t>(i), 0, 0, 0); });
     if (x_s == V) continue;
     ++unmasked;
     tail += x_s >= rank;

@@ -151,7 +151,8 @@ struct draw_body {
     const place at{0, 0, static_cast<token>(S - 1)};
     const auto row = head.template row<float>(raw, at, head.template observe<float>(serial_group{}, raw, at));
     const auto item = static_cast<std::uint64_t>(i);
-    out(i, 0) = ancestral{}.draw(kernel, at, S, row, [&](purpose what) { return random(what, item, 0, 0, 0); });
+    out(i, 0) = ancestral{}.draw(
+        kernel, at, S, [&] { return row; }, [&](purpose what) { return random(what, item, 0, 0, 0); });
     out(i, 1) = draw_categorical(
         S, [&](index_t s) { return row.log_prob(s); }, random(purpose::denoise, item, 1, 0, 0));
     out(i, 2) = draw_prior(kernel.space, 0, random(purpose::initial, item, 0, 0, 0).first());

@@ -150,22 +150,14 @@ struct sharpness {
 };
 
 /// The gradient with respect to raw outputs and log-weights is the central difference of the loss; the modes of writing agree; chunks
-/// and threads change nothing; rows of softmax sum to zero. terms: site -> tuple of terms.
-template <class Head, class MakeTerms>
-void check_objective(site<double, Head>& at, bool weighted, const MakeTerms& terms, const dimix::cpu& one,
-                     double tolerance = 1e-7) {
+/// and threads change nothing; rows of softmax sum to zero.
+template <class Head, class... Terms>
+void check_objective(site<double, Head>& at, bool weighted, const dimix::cpu& one, const Terms&... terms) {
   using dimix::gradient_mode;
-  const auto make = [&] {
-    return std::apply(
-        [&](auto... each) {
-          return dimix::make_objective<double>(
-              at.head, at.tokens, at.M, at.S,
-              {.log_weights = weighted ? view<const double, 2>(at.log_weights) : view<const double, 2>{},
-               .log_weight_gradient = true},
-              each...);
-        },
-        terms());
-  };
+  const double tolerance = 1e-7;
+  const dimix::objective_options<double> options{
+      .log_weights = weighted ? view<const double, 2>(at.log_weights) : view<const double, 2>{}, .log_weight_gradient = true};
+  const auto make = [&] { return dimix::make_objective<double>(at.head, at.tokens, at.M, at.S, options, terms...); };
   const auto raw = at.given();
   const index_t outputs = raw.extent(3);
   array<double, 4> gradient(at.B, at.M, at.D, outputs);  // (B, M, D, outputs)
@@ -264,52 +256,35 @@ void check_objective(site<double, Head>& at, bool weighted, const MakeTerms& ter
   }
 }
 
-/// Every term alone and all together, at one site.
+/// Every term alone.
 template <class Head>
-void check_every_term(site<double, Head> at, const dimix::cpu& one) {
+void check_terms_alone(site<double, Head>& at, const dimix::cpu& one) {
   using namespace dimix;
-  const auto teacher = [&] { return view<const double, 3>(at.teacher); };
-  const auto targets = [&] { return view<const token, 3>(at.targets); };
-  const auto weights = [&](double common) { return item_weights<double>{at.weights, common}; };
+  const view<const double, 3> T = at.teacher;
+  const view<const token, 3> x = at.targets;
+  const item_weights<double> weights{at.weights};
   for (bool weighted : {false, true}) {
     CAPTURE(weighted);
-    check_objective(
-        at, weighted,
-        [&] {
-          return std::tuple(distillation_bound<double>{teacher(), weights(1)});
-        },
-        one);
-    check_objective(
-        at, weighted,
-        [&] {
-          return std::tuple(marginal_divergence<double>{teacher(), weights(2)});
-        },
-        one);
-    check_objective(
-        at, weighted,
-        [&] {
-          return std::tuple(correlation<double>{targets(), weights(1)});
-        },
-        one);
-    check_objective(
-        at, weighted, [&] { return std::tuple(joint_negative_log_likelihood<double>{targets()}); }, one);
-    check_objective(
-        at, weighted,
-        [&] {
-          return std::tuple(consistency<double>{{targets(), weights(1)}, {teacher()}});
-        },
-        one);
-    check_objective(
-        at, weighted, [&] { return std::tuple(sharpness<double>{0.7}); }, one);
-    check_objective(
-        at, weighted,
-        [&] {
-          return std::tuple(consistency<double>{{targets(), weights(0.5)}, {teacher()}},
-                            correlation<double>{targets(), weights(0.1)}, sharpness<double>{0.3},
-                            marginal_divergence<double>{teacher()}, distillation_bound<double>{teacher(), weights(2)},
-                            joint_negative_log_likelihood<double>{targets(), {{}, 0.2}});
-        },
-        one);
+    check_objective(at, weighted, one, distillation_bound<double>{T, weights});
+    check_objective(at, weighted, one, marginal_divergence<double>{T, weights});
+    check_objective(at, weighted, one, correlation<double>{x, weights});
+    check_objective(at, weighted, one, joint_negative_log_likelihood<double>{x});
+    check_objective(at, weighted, one, consistency<double>{{x, weights}, {T}});
+    check_objective(at, weighted, one, sharpness<double>{0.7});
+  }
+}
+
+/// All terms together.
+template <class Head>
+void check_terms_together(site<double, Head>& at, const dimix::cpu& one) {
+  using namespace dimix;
+  const view<const double, 3> T = at.teacher;
+  const view<const token, 3> x = at.targets;
+  for (bool weighted : {false, true}) {
+    CAPTURE(weighted);
+    check_objective(at, weighted, one, consistency<double>{{x, {at.weights, 0.5}}, {T}},
+                    correlation<double>{x, {at.weights, 0.1}}, sharpness<double>{0.3}, marginal_divergence<double>{T},
+                    distillation_bound<double>{T, {at.weights, 2}}, joint_negative_log_likelihood<double>{x, {{}, 0.2}});
   }
 }
 

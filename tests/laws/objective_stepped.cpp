@@ -12,17 +12,12 @@ void check_at_s(const Head& head, const Process& process, const array<token, 2>&
   using kernel = typename Process::template kernel<double>;
   const std::vector<kernel> kernels{process.between(0.3, 0.6), process.between(0.0, 1.0)};
   const stepped<Head, typename Process::space_type, kernel> to_s{head, {kernels.data(), 2}};
-  const laws::site<double, stepped<Head, typename Process::space_type, kernel>> at(to_s, x_t, 3, S, 2);
+  laws::site<double, stepped<Head, typename Process::space_type, kernel>> at(to_s, x_t, 3, S, 2);
   const cpu one(1);
-  auto moving = at;
-  laws::check_objective(
-      moving, true,
-      [&] {
-        return std::tuple(consistency<double>{{at.targets, {at.weights}}, {at.teacher}},
-                          correlation<double>{at.targets, {{}, 0.3}}, joint_negative_log_likelihood<double>{at.targets},
-                          distillation_bound<double>{at.teacher});
-      },
-      one);
+  const view<const double, 3> T = at.teacher;
+  laws::check_objective(at, true, one, consistency<double>{{at.targets, {at.weights}}, {T}},
+                        correlation<double>{at.targets, {{}, 0.3}}, joint_negative_log_likelihood<double>{at.targets},
+                        distillation_bound<double>{T});
   laws::check_values(at, one, 1e-13);
   laws::check_marginalisation(at, one, 1e-13);
 }

@@ -1,102 +1,18 @@
-// Bad input to every public call of the core is refused with the right exception, and a sentence that names argument and value.
-#include <dimix/denoiser/hybrid.hpp>
-#include <dimix/denoiser/tabular.hpp>
+// Bad input to the marginalisation, the objectives and the bound.
 #include <dimix/objective.hpp>
 #include <dimix/objective/nelbo.hpp>
-#include <dimix/sampler.hpp>
 
-#include "laws/support.hpp"
+#include "core/refuses.hpp"
 
 using namespace dimix;
+using namespace test_core;
 
 namespace {
 
-constexpr double infinite = std::numeric_limits<double>::infinity();
-const double not_a_number = std::nan("");
-
-/// f must throw exactly Error, with every part in its message.
-template <class Error, class F>
-void refuses(const F& f, std::initializer_list<const char*> parts) {
-  try {
-    f();
-    FAIL_CHECK("nothing was thrown");
-  } catch (const error& e) {
-    CHECK(dynamic_cast<const Error*>(&e) != nullptr);
-    for (const char* part : parts) {
-      INFO(e.what());
-      CHECK(std::string(e.what()).find(part) != std::string::npos);
-    }
-  }
-}
-
-array<std::uint64_t, 1> ids(index_t count) { return array<std::uint64_t, 1>(count); }  // (B)
-array<double, 1> times(index_t count, double t) {
-  array<double, 1> result(count);  // (B)
-  result.fill(t);
-  return result;
-}
-
-/// Writes the same raw outputs at every position.
-struct constant_net {
-  std::vector<double> row;
-  index_t outputs() const { return static_cast<index_t>(row.size()); }
-  template <class Real>
-  void operator()(const request<Real>&, view<Real, 4> raw) const {
-    for (index_t i = 0; i < raw.size(); ++i) raw.data()[i] = static_cast<Real>(row[static_cast<std::size_t>(i) % row.size()]);
-  }
-};
-
 const forward_process<absorbing<4>, log_linear> masked;
-const forward_process<uniform<4>, log_linear> noisy;
 const cpu one(1);
 
 }  // namespace
-
-TEST_CASE("bad input: times of a process") {
-  refuses<invalid_argument>([] { masked.between(-0.1, 0.5); }, {"forward_process::between", "s = -0.1", "t = 0.5"});
-  refuses<invalid_argument>([] { masked.between(0.5, 1.25); }, {"forward_process::between", "t = 1.25"});
-  refuses<invalid_argument>([] { masked.between(0.75, 0.5); }, {"forward_process::between", "s = 0.75", "t = 0.5"});
-  refuses<invalid_argument>([] { masked.between(0.5, not_a_number); }, {"forward_process::between", "t = nan"});
-}
-
-TEST_CASE("bad input: corrupt and draw_initial") {
-  array<token, 2> x_0(2, 3), x_t(2, 3), small(2, 2);  // (B, D)
-  refuses<invalid_argument>([&] { corrupt(masked, x_0, times(3, 0.5), rng{}, ids(2), x_t, one); },
-                            {"corrupt", "t 3", "2 items"});
-  refuses<invalid_argument>([&] { corrupt(masked, x_0, times(2, 0.5), rng{}, ids(1), x_t, one); }, {"corrupt", "items 1"});
-  refuses<invalid_argument>([&] { corrupt(masked, x_0, times(2, 0.5), rng{}, ids(2), small, one); },
-                            {"corrupt", "x_t", "(2, 2)", "(2, 3)"});
-  refuses<invalid_argument>([&] { corrupt(masked, x_0, times(2, 1.5), rng{}, ids(2), x_t, one); },
-                            {"corrupt: t[0] = 1.5", "[0, 1]"});
-  refuses<invalid_argument>([&] { corrupt(masked, x_0, times(2, not_a_number), rng{}, ids(2), x_t, one); },
-                            {"corrupt: t[0] = nan"});
-  refuses<invalid_argument>([&] { corrupt(masked, x_0, times(2, 0.5), rng{}, ids(2), x_t, one, rng::max_draw); },
-                            {"corrupt", "draw = 65536"});
-  x_0(1, 2) = 4;
-  refuses<invalid_argument>([&] { corrupt(masked, x_0, times(2, 0.5), rng{}, ids(2), x_t, one); },
-                            {"corrupt: x_0[1, 2] = 4", "[0, 4)"});
-  x_0(1, 2) = -1;
-  refuses<invalid_argument>([&] { corrupt(masked, x_0, times(2, 0.5), rng{}, ids(2), x_t, one); }, {"corrupt: x_0[1, 2] = -1"});
-  refuses<invalid_argument>([&] { draw_initial(masked, rng{}, ids(3), x_t); }, {"draw_initial", "2 items", "items 3"});
-}
-
-TEST_CASE("bad input: λ") {
-  array<double, 3> none(2, 0, 1), wide(2, 4, 3), good(2, 4, 1);  // (B, M, L)
-  refuses<invalid_argument>([&] { draw_latents(uniform_latent{}, latent_draws::iid, rng{}, ids(2), 0, none.whole()); },
-                            {"draw_latents", "M = 0"});
-  refuses<invalid_argument>([&] { draw_latents(uniform_latent{}, latent_draws::iid, rng{}, ids(2), 0, wide.whole()); },
-                            {"draw_latents", "3 coordinates", "has 1"});
-  refuses<invalid_argument>([&] { draw_latents(uniform_latent{}, latent_draws::iid, rng{}, ids(5), 0, good.whole()); },
-                            {"draw_latents", "items 5"});
-  refuses<invalid_argument>(
-      [&] { draw_latents(uniform_latent{}, latent_draws::iid, rng{}, ids(2), rng::max_step, good.whole()); },
-      {"draw_latents", "step = 262144"});
-  refuses<invalid_argument>([&] { draw_latents(uniform_latent{}, latent_draws::iid, rng{}, ids(2), -1, good.whole()); },
-                            {"draw_latents", "step = -1"});
-  array<double, 3> many(1, rng::max_draw + 1, 1);  // (1, M, 1)
-  refuses<invalid_argument>([&] { draw_latents(uniform_latent{}, latent_draws::iid, rng{}, ids(1), 0, many.whole()); },
-                            {"draw_latents", "draw = 65536"});
-}
 
 TEST_CASE("bad input: shapes and tokens of the marginalisation") {
   array<token, 2> x_t(2, 3);                             // (B, D)
@@ -263,88 +179,6 @@ TEST_CASE("bad input: the bound of a teacher") {
   x_0(0, 1) = 7;
   refuses<invalid_argument>([&] { run(x_0, times(1, 0.5), raw); }, {"nelbo: x_0[0, 1] = 7", "[0, 4)"});
   refuses<invalid_argument>([&] { prior_divergence(masked, x_0); }, {"prior_divergence: x_0[0, 1] = 7"});
-}
-
-TEST_CASE("bad input: a sampler's step") {
-  const constant_net net{{0, 0, 0, 0}};
-  sampler<double, decltype(noisy), constant_net> steps(noisy, net, {}, {}, one);
-  array<token, 2> x(2, 3);  // (B, D)
-  sampler_state state;
-  const auto run = [&](const array<double, 1>& s, const array<double, 1>& t, index_t items) {
-    steps.step(state, x.whole(), s, t, ids(items));
-  };
-  run(times(2, 0.5), times(2, 1), 2);
-  refuses<invalid_argument>([&] { run(times(1, 0.5), times(2, 1), 2); }, {"sampler: s", "(1)", "(2)"});
-  refuses<invalid_argument>([&] { run(times(2, 0.5), times(3, 1), 2); }, {"sampler: t", "(3)"});
-  refuses<invalid_argument>([&] { run(times(2, 0.5), times(2, 1), 1); }, {"sampler::step: items", "(1)"});
-  refuses<invalid_argument>([&] { run(times(2, 0.75), times(2, 0.5), 2); }, {"s = 0.75", "t = 0.5"});
-  refuses<invalid_argument>([&] { run(times(2, 0.5), times(2, 1.01), 2); }, {"t = 1.01"});
-  CHECK(state.step == 1);  // a refused step does not count
-  sampler_state far{0, rng::max_step};
-  refuses<invalid_argument>([&] { steps.step(far, x.whole(), times(2, 0.5), times(2, 1), ids(2)); },
-                            {"sampler::step", "step = 262144"});
-  array<double, 3> latents(2, 1, 1);  // (B, 1, L)
-  refuses<invalid_argument>([&] { steps.rows(x, times(2, 0.5), times(2, 1), latents); },
-                            {"sampler: latents", "(2, 1, 1)", "(2, 1, 0)"});
-  x(1, 1) = 4;
-  refuses<invalid_argument>([&] { run(times(2, 0.5), times(2, 1), 2); }, {"sampler: x_t[1, 1] = 4", "[0, 4)"});
-}
-
-TEST_CASE("bad input: a network that answers nonsense") {
-  for (const std::vector<double>& row :
-       {std::vector<double>{0, not_a_number, 0, 0}, {0, infinite, 0, 0}, {-infinite, -infinite, -infinite, -infinite}}) {
-    const constant_net net{row};
-    refuses<numeric_error>([&] { sample<double>(noisy, net, {.batch = 2, .dims = 3, .steps = 2}, one); },
-                           {"sampler::step: item 0 position 0", "no state"});
-    refuses<numeric_error>([&] { sample<float>(masked, net, {.batch = 2, .dims = 3, .steps = 1}, one); },
-                           {"sampler::step: item 0 position 0", "no state"});
-    refuses<numeric_error>([&] { sample<double, analytic>(noisy, net, {.batch = 2, .dims = 3, .steps = 2}, one); },
-                           {"sampler::step: item 0 position 0"});
-  }
-}
-
-TEST_CASE("bad input: options of sample") {
-  const constant_net net{{0, 0, 0, 0}};
-  const auto run = [&](const sample_options& options) { sample(masked, net, options, one); };
-  refuses<invalid_argument>([&] { run({.steps = 0}); }, {"steps = 0"});
-  refuses<invalid_argument>([&] { run({.steps = -2}); }, {"steps = -2"});
-  refuses<invalid_argument>([&] { run({.batch = 0}); }, {"sample: batch = 0"});
-  refuses<invalid_argument>([&] { run({.dims = 0}); }, {"dims = 0"});
-  refuses<invalid_argument>([&] { run({.chunk = 0}); }, {"sample: chunk = 0"});
-  refuses<invalid_argument>([&] { run({.grid = {1}}); }, {"sample", "at least 2 times", "has 1"});
-  refuses<invalid_argument>([&] { run({.grid = {1, 0.5}}); }, {"sample", "down to 0", "0.5"});
-  refuses<invalid_argument>([&] { run({.grid = {1.5, 0}}); }, {"sample", "from 1.5"});
-  refuses<invalid_argument>([&] { run({.grid = {1, 0.5, 0.5, 0}}); }, {"sample", "must fall", "grid[2] = 0.5"});
-  refuses<invalid_argument>([&] { run({.grid = {1, not_a_number, 0}}); }, {"sample", "must fall", "grid[1] = nan"});
-  array<token, 2> evidence(2, 3), other(1, 3);  // (B, D)
-  evidence.fill(-1);
-  refuses<invalid_argument>([&] { sample(noisy, net, {.batch = 2, .dims = 3, .evidence = evidence}, one); },
-                            {"sample: evidence", "mask"});
-  refuses<invalid_argument>([&] { run({.batch = 2, .dims = 3, .evidence = other}); }, {"sample: evidence", "(1, 3)", "(2, 3)"});
-  evidence(1, 2) = 4;
-  refuses<invalid_argument>([&] { run({.batch = 2, .dims = 3, .evidence = evidence}); },
-                            {"sample: evidence[1, 2] = 4", "[0, 4)"});
-  evidence(1, 2) = -2;
-  refuses<invalid_argument>([&] { run({.batch = 2, .dims = 3, .evidence = evidence}); }, {"sample: evidence[1, 2] = -2"});
-}
-
-TEST_CASE("bad input: tables") {
-  array<token, 2> sequences(2, 2);    // (n, D)
-  array<double, 1> law(2), three(3);  // (n)
-  sequences(1, 0) = 1;
-  law(0) = 0.5, law(1) = 0.4;
-  refuses<invalid_argument>([&] { tabular net(masked, sequences.whole(), law.whole()); },
-                            {"tabular: probabilities sum to 0.9"});
-  refuses<invalid_argument>([&] { tabular net(masked, sequences.whole(), three.whole()); },
-                            {"tabular: probabilities", "(3)", "(2)"});
-  law(0) = 1.5, law(1) = -0.5;
-  refuses<invalid_argument>([&] { tabular net(masked, sequences.whole(), law.whole()); }, {"tabular", "-0.5"});
-  law(0) = law(1) = 0.5;
-  sequences(1, 1) = 4;
-  refuses<invalid_argument>([&] { tabular net(masked, sequences.whole(), law.whole()); }, {"tabular: sequences[1, 1] = 4"});
-  sequences(1, 1) = 0;
-  const tabular net(masked, view<const token, 2>(sequences), view<const double, 1>(law));
-  refuses<invalid_argument>([&] { sample(masked, net, {.dims = 5}, one); }, {"tabular", "D = 5", "has 2"});
 }
 
 TEST_CASE("bad input: finite numbers") {

@@ -1,0 +1,41 @@
+// A call must be refused with the right exception, and a sentence that names argument and value.
+#pragma once
+
+#include <dimix/core/array.hpp>
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <cstdint>
+#include <initializer_list>
+#include <limits>
+#include <string>
+
+namespace test_core {
+
+constexpr double infinite = std::numeric_limits<double>::infinity();
+const double not_a_number = std::nan("");
+
+/// f must throw exactly Error, with every part in its message.
+template <class Error, class F>
+void refuses(const F& f, std::initializer_list<const char*> parts) {
+  try {
+    f();
+    FAIL_CHECK("nothing was thrown");
+  } catch (const dimix::error& e) {
+    CHECK(dynamic_cast<const Error*>(&e) != nullptr);
+    for (const char* part : parts) {
+      INFO(e.what());
+      CHECK(std::string(e.what()).find(part) != std::string::npos);
+    }
+  }
+}
+
+inline dimix::array<std::uint64_t, 1> ids(dimix::index_t count) { return dimix::array<std::uint64_t, 1>(count); }  // (B)
+inline dimix::array<double, 1> times(dimix::index_t count, double t) {
+  dimix::array<double, 1> result(count);  // (B)
+  result.fill(t);
+  return result;
+}
+
+}  // namespace test_core
