@@ -115,7 +115,7 @@ TEST_CASE("laws: the average of likelihood gradients is the gradient of the exac
 }
 
 TEST_CASE("laws: with the control variate the mean is the same, value and gradient") {
-  for (std::uint64_t seed : {1, 2, 3}) {
+  for (std::uint64_t seed : {1u, 2u, 3u}) {
     // targets from a fixed product law T, as the student's draws at one x_u and λ'
     const laws::site<double, softmax> at(softmax{}, one_item(3), 4, 3, 1, seed);
     const enumeration all(at);

@@ -16,7 +16,7 @@ TEST_CASE("laws: objectives over softmax") {
 
 TEST_CASE("laws: values and marginalisation over softmax, by enumeration") {
   const cpu one(1);
-  for (std::uint64_t seed : {1, 2, 3}) {
+  for (std::uint64_t seed : {1u, 2u, 3u}) {
     const laws::site<double, softmax> at(softmax{}, tokens_of(2, 3), 4, 3, 5, seed);
     laws::check_values(at, one, 1e-13);
     laws::check_marginalisation(at, one, 1e-14);

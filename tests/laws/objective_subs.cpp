@@ -22,7 +22,7 @@ TEST_CASE("laws: objectives over subs") {
 
 TEST_CASE("laws: values and marginalisation over subs, by enumeration") {
   const cpu one(1);
-  for (std::uint64_t seed : {1, 2, 3}) {
+  for (std::uint64_t seed : {1u, 2u, 3u}) {
     const laws::site<double, subs> at(subs{3}, half_hidden(), 4, 4, 5, seed);
     laws::check_values(at, one, 1e-13);
     laws::check_marginalisation(at, one, 1e-14);
