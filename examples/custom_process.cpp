@@ -17,9 +17,13 @@ struct loaded_dice {  // noise throws a die that likes the six
 
 struct quadratic {  // alpha(t) = 1 - t^2: noise comes late
   template <class Real>
-  DIMIX_HD Real alpha(Real t) const { return Real(1) - t * t; }
+  DIMIX_HD Real alpha(Real t) const {
+    return Real(1) - t * t;
+  }
   template <class Real>
-  DIMIX_HD Real alpha_prime(Real t) const { return Real(-2) * t; }
+  DIMIX_HD Real alpha_prime(Real t) const {
+    return Real(-2) * t;
+  }
 };
 
 struct early_components {  // twelve components, the early ones more often
@@ -43,11 +47,13 @@ int main() {
   const dimix::forward_process<loaded_dice, quadratic> process;
   dimix::array<token, 2> agreeing(6, 2);  // (6, D)
   dimix::array<double, 1> likely(6);      // (6)
-  for (dimix::index_t face = 0; face < 6; ++face) agreeing(face, 0) = agreeing(face, 1) = static_cast<token>(face), likely(face) = 1.0 / 6;
+  for (dimix::index_t face = 0; face < 6; ++face)
+    agreeing(face, 0) = agreeing(face, 1) = static_cast<token>(face), likely(face) = 1.0 / 6;
   const dimix::tabular teacher(process, agreeing, likely);
 
   dimix::nn::mlp_denoiser<float, early_components> student(
-      {.dims = 2, .states = 6, .encoding = dimix::nn::token_encoding::one_hot, .width = 64, .blocks = 1, .seed = 3}, {}, run_on);
+      {.dims = 2, .states = 6, .encoding = dimix::nn::token_encoding::one_hot, .width = 64, .blocks = 1, .seed = 3}, {},
+      run_on);
   dimix::nn::adamw<float> optimiser(student.weights(), {.clip = 1}, run_on);
   auto distil = dimix::make_distiller<float>(process, teacher, student, dimix::detached{},
                                              {.components = 12, .datapoint_weight = 1, .seed = 4}, run_on, unsure{});

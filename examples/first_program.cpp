@@ -15,7 +15,8 @@ struct all_equal {
     for (dimix::index_t b = 0; b < asked.batch(); ++b)
       for (dimix::index_t m = 0; m < asked.components(); ++m)
         for (dimix::index_t d = 0; d < asked.dims(); ++d)
-          for (dimix::index_t s = 0; s < 3; ++s) raw(b, m, d, s) = asked.latents(b, m, 0) == static_cast<float>(s) ? 20.0f : 0.0f;
+          for (dimix::index_t s = 0; s < 3; ++s)
+            raw(b, m, d, s) = asked.latents(b, m, 0) == static_cast<float>(s) ? 20.0f : 0.0f;
   }
 };
 

@@ -100,7 +100,7 @@ inline image_set load_images(const image_files& files) {
 /// The images at the given places, in that order.
 inline image_set subset(const image_set& images, view<const index_t, 1> places) {
   image_set part{.height = images.height, .width = images.width, .levels = images.levels};
-  part.tokens.resize(places.size(), images.dims());                  // (m, D)
+  part.tokens.resize(places.size(), images.dims());                    // (m, D)
   part.labels.resize(images.labelled() ? places.size() : index_t{0});  // (m)
   for (index_t i = 0; i < places.size(); ++i) {
     const index_t from = places(i);
@@ -142,7 +142,9 @@ inline image_split split(const image_set& images, const split_options& options =
 
   std::vector<index_t> order;  // (n)
   for (const auto& entry : keyed) order.push_back(entry.second);
-  const auto part = [&](index_t first, index_t count) { return subset(images, view<const index_t, 1>(order.data() + first, count)); };
+  const auto part = [&](index_t first, index_t count) {
+    return subset(images, view<const index_t, 1>(order.data() + first, count));
+  };
   return {.train = part(held_out + validation, n - held_out - validation),
           .validation = part(held_out, validation),
           .held_out = part(0, held_out)};

@@ -38,8 +38,8 @@ class experiment {
   using teacher_net = dimix::nn::mlp_denoiser<float>;
   using student_net = dimix::nn::mlp_denoiser<float, Latent>;
 
-  experiment(const settings& chosen, const Process& process, Latent latent, const image_split& images, const quality_meter& meter, index_t seed,
-             dimix::cpu run_on)
+  experiment(const settings& chosen, const Process& process, Latent latent, const image_split& images,
+             const quality_meter& meter, index_t seed, dimix::cpu run_on)
       : chosen_(chosen), process_(process), latent_(latent), images_(images), meter_(meter), seed_(seed), run_on_(run_on) {}
 
   outcome run() {
@@ -48,11 +48,13 @@ class experiment {
 
     student_net mixture(shape(0), latent_, run_on_);
     mixture.adopt(*taught);
-    const auto student = train(mixture, "student", student_training(), [&](const auto& average) { return distilling(*taught, mixture, average, chosen_.components); });
+    const auto student = train(mixture, "student", student_training(),
+                               [&](const auto& average) { return distilling(*taught, mixture, average, chosen_.components); });
 
     teacher_net factorized(shape(0), {}, run_on_);
     factorized.adopt(*taught);
-    const auto control = train(factorized, "factorized", student_training(), [&](const auto& average) { return distilling(*taught, factorized, average, 1); });
+    const auto control = train(factorized, "factorized", student_training(),
+                               [&](const auto& average) { return distilling(*taught, factorized, average, 1); });
 
     outcome seen;
     using dimix::latent_scope;
@@ -69,18 +71,28 @@ class experiment {
   using token_batch = array<token, 2>;
 
   dimix::nn::mlp_options shape(double dropout) const {
-    dimix::nn::mlp_options how{.dims = images_.train.dims(), .states = process_.max_states(), .dropout = dropout, .seed = seed64()};
+    dimix::nn::mlp_options how{
+        .dims = images_.train.dims(), .states = process_.max_states(), .dropout = dropout, .seed = seed64()};
     if constexpr (dimix::masked_space<typename Process::space_type>) how.mask = process_.space().mask();
     return how;
   }
 
   learner_options teacher_training() const {
-    return {.words = words_of(chosen_, seed_, false), .steps = chosen_.teacher_steps, .peak = 2e-3, .warmup = 100,
-            .optimiser = {.beta2 = 0.99, .weight_decay = 0.01, .clip = 1}, .average_decay = 0.998};
+    return {.words = words_of(chosen_, seed_, false),
+            .steps = chosen_.teacher_steps,
+            .peak = 2e-3,
+            .warmup = 100,
+            .optimiser = {.beta2 = 0.99, .weight_decay = 0.01, .clip = 1},
+            .average_decay = 0.998};
   }
   learner_options student_training() const {
-    return {.words = words_of(chosen_, seed_, true), .steps = chosen_.student_steps, .peak = 1e-3, .warmup = 50,
-            .optimiser = {.beta2 = 0.999, .clip = 1}, .average_decay = 0.99, .save_every = 100};
+    return {.words = words_of(chosen_, seed_, true),
+            .steps = chosen_.student_steps,
+            .peak = 1e-3,
+            .warmup = 50,
+            .optimiser = {.beta2 = 0.999, .clip = 1},
+            .average_decay = 0.99,
+            .save_every = 100};
   }
 
   /// Trains, resumes or loads; returns the averaged network.
@@ -106,7 +118,8 @@ class experiment {
   }
 
   auto pretraining(teacher_net& teacher) {
-    auto step = std::make_shared<dimix::pretrainer<float, Process, teacher_net>>(process_, teacher, dimix::pretrainer_options{.seed = seed64()}, run_on_);
+    auto step = std::make_shared<dimix::pretrainer<float, Process, teacher_net>>(
+        process_, teacher, dimix::pretrainer_options{.seed = seed64()}, run_on_);
     return [this, step](index_t n) {
       constexpr index_t batch = 128;
       return step->step(draw_batch(n, batch), static_cast<std::uint64_t>(n * batch));
@@ -117,9 +130,12 @@ class experiment {
   template <class Net>
   auto distilling(const teacher_net& teacher, Net& student, const Net& average, index_t components) {
     using distiller = dimix::distiller<float, Process, teacher_net, Net, dimix::ema<Net>>;
-    auto step = std::make_shared<distiller>(process_, teacher, student, dimix::ema<Net>{average},
-                                            dimix::distiller_options{.components = components, .targets = chosen_.components, .seed = seed64() + 1}, run_on_);
-    return [this, step](index_t n) { return step->step(draw_batch(n, chosen_.batch), static_cast<std::uint64_t>(n * chosen_.batch)).total; };
+    auto step = std::make_shared<distiller>(
+        process_, teacher, student, dimix::ema<Net>{average},
+        dimix::distiller_options{.components = components, .targets = chosen_.components, .seed = seed64() + 1}, run_on_);
+    return [this, step](index_t n) {
+      return step->step(draw_batch(n, chosen_.batch), static_cast<std::uint64_t>(n * chosen_.batch)).total;
+    };
   }
 
   /// Training images with replacement; batch n of a seed is the same whatever came before.
@@ -135,17 +151,20 @@ class experiment {
   }
 
   template <class Net>
-  void measure(outcome& seen, const std::string& name, const Net& net, index_t calls, dimix::latent_scope scope = dimix::latent_scope::per_path) const {
+  void measure(outcome& seen, const std::string& name, const Net& net, index_t calls,
+               dimix::latent_scope scope = dimix::latent_scope::per_path) const {
     const auto start = std::chrono::steady_clock::now();
     const array<token, 2> images = dimix::sample(
-        process_, net, {.batch = chosen_.samples, .dims = images_.train.dims(), .steps = calls, .seed = seed64() + 2, .scope = scope}, run_on_);
+        process_, net,
+        {.batch = chosen_.samples, .dims = images_.train.dims(), .steps = calls, .seed = seed64() + 2, .scope = scope},
+        run_on_);
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     seen.rows.push_back({name, calls, meter_(images), 1000 * seconds / static_cast<double>(chosen_.samples)});
     array<token, 2> first(std::min(pictured, images.extent(0)), images.extent(1));  // (64, D)
     std::copy_n(images.data(), first.size(), first.data());
     seen.pictures[name + " " + std::to_string(calls)] = std::move(first);
-    std::fprintf(stderr, "  %-18s %3td calls: features %.3f, pixels %.3f\n", name.c_str(), calls, seen.rows.back().seen.frechet_features,
-                 seen.rows.back().seen.frechet_pixels);
+    std::fprintf(stderr, "  %-18s %3td calls: features %.3f, pixels %.3f\n", name.c_str(), calls,
+                 seen.rows.back().seen.frechet_features, seen.rows.back().seen.frechet_pixels);
   }
 
   std::uint64_t seed64() const { return static_cast<std::uint64_t>(seed_) * 1000; }

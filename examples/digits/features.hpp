@@ -57,9 +57,9 @@ struct feature_weights {
 inline feature_weights load_features(const std::string& path) {
   const dimix::safetensors_file file = dimix::read_safetensors(path);
   const std::vector<index_t> size = file.values<index_t>("size");  // height, width, classes
-  dimix::expects<dimix::file_error>(size.size() == 3 && std::ranges::all_of(size, [](index_t n) { return n >= 1 && n <= 4096; }),
-                                    "cannot use '", path,
-                                    "': its tensor 'size' is not a height, a width and a number of classes");
+  dimix::expects<dimix::file_error>(
+      size.size() == 3 && std::ranges::all_of(size, [](index_t n) { return n >= 1 && n <= 4096; }), "cannot use '", path,
+      "': its tensor 'size' is not a height, a width and a number of classes");
   feature_weights weights{.height = size[0], .width = size[1], .classes = size[2]};
   const auto read = [&](const std::string& name, index_t rows, index_t columns) -> matrix {
     const auto values = file.load<float, 2>(name);

@@ -18,23 +18,26 @@ namespace digits {
 using dimix::index_t;
 
 struct learner_options {
-  std::string name{};                      // of the bar and of messages
-  std::string file{};                      // the checkpoint; "": none
-  dimix::checkpoint_metadata words{};      // what the run was asked for; a checkpoint of another run is refused
+  std::string name{};                  // of the bar and of messages
+  std::string file{};                  // the checkpoint; "": none
+  dimix::checkpoint_metadata words{};  // what the run was asked for; a checkpoint of another run is refused
   index_t steps = 1000;
-  double peak = 1e-3;                      // learning rate
+  double peak = 1e-3;  // learning rate
   index_t warmup = 100;
   dimix::nn::adamw_options optimiser{};
   double average_decay = 0.998;
-  index_t save_every = 250;                  // steps
-  bool only_load = false;                  // the checkpoint must hold a finished training
+  index_t save_every = 250;  // steps
+  bool only_load = false;    // the checkpoint must hold a finished training
 };
 
 template <class Net>
 class learner {
  public:
   learner(Net& net, learner_options how, dimix::cpu run_on)
-      : net_(net), average_net_(net), how_(std::move(how)), optimiser_(net.weights(), how_.optimiser, run_on),
+      : net_(net),
+        average_net_(net),
+        how_(std::move(how)),
+        optimiser_(net.weights(), how_.optimiser, run_on),
         average_(net.weights(), how_.average_decay, run_on) {}
 
   /// The network with averaged weights: what is used once training is over, and what a student may look at while it learns.
@@ -45,9 +48,10 @@ class learner {
   template <class LossOf>
   void run(const LossOf& loss_of) {
     index_t done = resume();
-    dimix::expects<dimix::file_error>(!how_.only_load || done == how_.steps, "cannot use '", how_.file, "': its training stopped at step ", done,
-                                      " of ", how_.steps);
-    if (done == how_.steps) return static_cast<void>(std::fprintf(stderr, "%s: taken from %s\n", how_.name.c_str(), how_.file.c_str()));
+    dimix::expects<dimix::file_error>(!how_.only_load || done == how_.steps, "cannot use '", how_.file,
+                                      "': its training stopped at step ", done, " of ", how_.steps);
+    if (done == how_.steps)
+      return static_cast<void>(std::fprintf(stderr, "%s: taken from %s\n", how_.name.c_str(), how_.file.c_str()));
     if (done > 0) std::fprintf(stderr, "%s: goes on at step %td of %s\n", how_.name.c_str(), done, how_.file.c_str());
     support::progress bar({.label = how_.name, .total = how_.steps, .first = done});
     const dimix::nn::warmup_cosine rate{.peak = how_.peak, .warmup = std::min(how_.warmup, how_.steps), .steps = how_.steps};

@@ -28,14 +28,14 @@ int main(const settings& chosen) {
   const dimix::cpu run_on(static_cast<int>(chosen.threads));
   std::error_code reason;
   std::filesystem::create_directories(chosen.out, reason);
-  dimix::expects<dimix::file_error>(!reason && std::filesystem::is_directory(chosen.out), "--out: cannot make the folder '", chosen.out, "': ",
-                                    reason ? reason.message() : "something else has this name");
+  dimix::expects<dimix::file_error>(!reason && std::filesystem::is_directory(chosen.out), "--out: cannot make the folder '",
+                                    chosen.out, "': ", reason ? reason.message() : "something else has this name");
 
   const image_set images = load_images({.images = chosen.data, .quantise = {.levels = chosen.levels, .pool = chosen.pool}});
   const index_t held_out = std::min<index_t>(500, images.size() / 3);
   const image_split parts = split(images, {.validation = held_out * 2 / 5, .held_out = held_out});
-  std::printf("%td images of %td x %td pixels, %td levels: %td to train, %td validation, %td held-out\n", images.size(), images.height, images.width,
-              images.levels, parts.train.size(), parts.validation.size(), parts.held_out.size());
+  std::printf("%td images of %td x %td pixels, %td levels: %td to train, %td validation, %td held-out\n", images.size(),
+              images.height, images.width, images.levels, parts.train.size(), parts.validation.size(), parts.held_out.size());
 
   std::optional<feature_weights> classifier = load_features(chosen.features);
   if (classifier->height != images.height || classifier->width != images.width || chosen.data != settings{}.data) {

@@ -25,7 +25,8 @@ inline summary summarise(const std::vector<double>& values) {
   summary result;
   for (double value : values) result.mean += value / static_cast<double>(values.size());
   if (values.size() < 2) return result;
-  for (double value : values) result.spread += (value - result.mean) * (value - result.mean) / static_cast<double>(values.size() - 1);
+  for (double value : values)
+    result.spread += (value - result.mean) * (value - result.mean) / static_cast<double>(values.size() - 1);
   result.spread = std::sqrt(result.spread);
   return result;
 }
@@ -76,19 +77,26 @@ class report {
   }
 
   support::table make_table() const {
-    support::table rows({"sampler", "calls", "features", "pixels", "confidence", "IS", "nearest", "correlation", "TV", "s / 1000"});
+    support::table rows(
+        {"sampler", "calls", "features", "pixels", "confidence", "IS", "nearest", "correlation", "TV", "s / 1000"});
     const auto& d = floor_;
     const summary none{std::nan(""), 0};
     const auto add = [&](const std::string& name, const std::string& calls, auto value, summary seconds) {
-      rows.add({name, calls, cell(value(&quality::frechet_features), 3), cell(value(&quality::frechet_pixels), 3), cell(value(&quality::confidence), 3),
-                cell(value(&quality::inception), 2), cell(value(&quality::nearest), 3), cell(value(&quality::correlation), 3),
-                cell(value(&quality::variation), 3), cell(seconds, 2)});
+      rows.add({name, calls, cell(value(&quality::frechet_features), 3), cell(value(&quality::frechet_pixels), 3),
+                cell(value(&quality::confidence), 3), cell(value(&quality::inception), 2), cell(value(&quality::nearest), 3),
+                cell(value(&quality::correlation), 3), cell(value(&quality::variation), 3), cell(seconds, 2)});
     };
-    add(chosen_.on_validation ? "real: train vs validation" : "real: train vs held-out", "", [&](measure what) { return summary{d.*what, 0}; }, none);
+    add(
+        chosen_.on_validation ? "real: train vs validation" : "real: train vs held-out", "",
+        [&](measure what) {
+          return summary{d.*what, 0};
+        },
+        none);
     const auto& first = seeds_.front().rows;
     for (std::size_t row = 0; row < first.size(); ++row) {
       if (row == 0 || first[row].sampler != first[row - 1].sampler) rows.add_rule();
-      add(first[row].sampler, std::to_string(first[row].calls), [&](measure what) { return of(row, what); },
+      add(
+          first[row].sampler, std::to_string(first[row].calls), [&](measure what) { return of(row, what); },
           of(row, [](const measured& m) { return m.seconds; }));
     }
     return rows;
@@ -96,9 +104,14 @@ class report {
 
   void write_plot(const char* file, const char* title, measure what) const {
     if (std::isnan(of(0, what).mean)) return;
-    dimix::line_plot plot{.title = title, .x_title = "network calls", .y_title = "distance to real images (lower is better)",
-                          .references = {{"real images (floor)", floor_.*what}}, .log_x = true, .log_y = true};
-    for (index_t calls : std::set<index_t>(chosen_.steps.begin(), chosen_.steps.end())) plot.x_ticks.push_back(static_cast<double>(calls));
+    dimix::line_plot plot{.title = title,
+                          .x_title = "network calls",
+                          .y_title = "distance to real images (lower is better)",
+                          .references = {{"real images (floor)", floor_.*what}},
+                          .log_x = true,
+                          .log_y = true};
+    for (index_t calls : std::set<index_t>(chosen_.steps.begin(), chosen_.steps.end()))
+      plot.x_ticks.push_back(static_cast<double>(calls));
     for (std::size_t row = 0; row < seeds_.front().rows.size(); ++row) {
       const measured& here = seeds_.front().rows[row];
       if (plot.series.empty() || plot.series.back().name != here.sampler) plot.series.push_back({here.sampler, {}, {}});
@@ -116,13 +129,16 @@ class report {
     const auto add = [&](const std::string& caption, view<const token, 2> images) {
       const auto& train = images_.train;
       const dimix::view<const token, 3> grid(images.data(), std::min(pictured, images.extent(0)), train.height, train.width);
-      panels.push_back({caption, dimix::image_grid(grid, {.levels = train.levels, .scale = std::max<index_t>(1, 32 / train.width), .ink = 0})});
+      panels.push_back(
+          {caption,
+           dimix::image_grid(grid, {.levels = train.levels, .scale = std::max<index_t>(1, 32 / train.width), .ink = 0})});
     };
     add("real", images_.train.tokens);
     for (const auto& [sampler, calls] : std::vector<std::pair<std::string, index_t>>{
              {"teacher", 1}, {"teacher", 2}, {"teacher", 4}, {"teacher", 32}, {"student", 1}, {"student", 2}, {"student", 4}}) {
       const auto found = seeds_.front().pictures.find(sampler + " " + std::to_string(calls));
-      if (found != seeds_.front().pictures.end()) add(sampler + ", " + std::to_string(calls) + (calls == 1 ? " call" : " calls"), found->second);
+      if (found != seeds_.front().pictures.end())
+        add(sampler + ", " + std::to_string(calls) + (calls == 1 ? " call" : " calls"), found->second);
     }
     dimix::write_png(path("samples.png"), dimix::side_by_side(panels, {.columns = 4}));
   }
@@ -130,13 +146,16 @@ class report {
   /// One line per claim: the two numbers, their difference, and whether it is within its bound.
   void print_claims() const {
     std::printf("Claims (mean of %zu seed%s):\n", seeds_.size(), seeds_.size() == 1 ? "" : "s");
-    const auto say = [](bool holds, const std::string& text) { std::printf("  %s  %s\n", holds ? "holds " : "FAILS ", text.c_str()); };
+    const auto say = [](bool holds, const std::string& text) {
+      std::printf("  %s  %s\n", holds ? "holds " : "FAILS ", text.c_str());
+    };
     const auto below = [&](index_t calls, double bound) {
       const auto row = find("teacher", calls);
       if (!row || std::isnan(floor_.frechet_features)) return;
       const double value = of(*row, &quality::frechet_features).mean;
-      say(value <= bound, "teacher at " + std::to_string(calls) + " calls: features " + support::fixed(value, 3) + " <= " + support::fixed(bound, 2) + " (" +
-                              support::fixed(value / floor_.frechet_features, 2) + " times the floor)");
+      say(value <= bound, "teacher at " + std::to_string(calls) + " calls: features " + support::fixed(value, 3) +
+                              " <= " + support::fixed(bound, 2) + " (" + support::fixed(value / floor_.frechet_features, 2) +
+                              " times the floor)");
     };
     below(8, 0.60);
     below(32, 0.33);
@@ -144,19 +163,22 @@ class report {
       const auto few = find("student", student), many = find("teacher", teacher);
       if (!few || !many || std::isnan(of(*few, what).mean)) return;
       const double a = of(*few, what).mean, b = of(*many, what).mean;
-      say(a - b <= margin, "student at " + std::to_string(student) + " against teacher at " + std::to_string(teacher) + ": " + name + " " + support::fixed(a, 3) +
-                               " against " + support::fixed(b, 3) + " (at most " + support::fixed(margin, 2) + " worse)");
+      say(a - b <= margin, "student at " + std::to_string(student) + " against teacher at " + std::to_string(teacher) + ": " +
+                               name + " " + support::fixed(a, 3) + " against " + support::fixed(b, 3) + " (at most " +
+                               support::fixed(margin, 2) + " worse)");
     };
     for (auto [student, teacher] : {std::pair<index_t, index_t>{1, 4}, {2, 8}, {4, 16}}) {
       no_worse(student, teacher, &quality::frechet_features, "features", 0.05);
       no_worse(student, teacher, &quality::frechet_pixels, "pixels", 0.01);
     }
     for (index_t calls : {1, 2})
-      for (auto [what, name] : {std::pair<measure, const char*>{&quality::frechet_features, "features"}, {&quality::frechet_pixels, "pixels"}}) {
+      for (auto [what, name] :
+           {std::pair<measure, const char*>{&quality::frechet_features, "features"}, {&quality::frechet_pixels, "pixels"}}) {
         const auto control = find("factorized", calls), teacher = find("teacher", calls);
         if (!control || !teacher || std::isnan(of(*control, what).mean)) continue;
         const double ratio = of(*control, what).mean / of(*teacher, what).mean;
-        say(std::abs(ratio - 1) <= 0.15, "factorized student at " + std::to_string(calls) + ": " + name + " " + support::fixed(ratio, 2) + " times the teacher's (within 15 %)");
+        say(std::abs(ratio - 1) <= 0.15, "factorized student at " + std::to_string(calls) + ": " + name + " " +
+                                             support::fixed(ratio, 2) + " times the teacher's (within 15 %)");
       }
   }
 

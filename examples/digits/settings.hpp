@@ -56,11 +56,16 @@ struct chosen_schedule {
   template <class F>
   DIMIX_HD auto visit(F f) const {
     switch (which) {
-      case 1: return f(dimix::cosine{});
-      case 2: return f(dimix::cosine_squared{});
-      case 3: return f(dimix::linear{});
-      case 4: return f(dimix::geometric{.sigma_max = 20});
-      default: return f(dimix::log_linear{});
+      case 1:
+        return f(dimix::cosine{});
+      case 2:
+        return f(dimix::cosine_squared{});
+      case 3:
+        return f(dimix::linear{});
+      case 4:
+        return f(dimix::geometric{.sigma_max = 20});
+      default:
+        return f(dimix::log_linear{});
     }
   }
 };
@@ -69,16 +74,19 @@ static_assert(dimix::noise_schedule<chosen_schedule>);
 /// The settings of a command line; nothing when --help was asked for and has been printed. Errors: invalid_argument.
 inline std::optional<settings> parse(int argc, char** argv) {
   settings chosen;
-  cxxopts::Options options("digits", "Trains a factorized teacher, distils it into a mixture student, and compares few-step samples of both.\n");
+  cxxopts::Options options(
+      "digits", "Trains a factorized teacher, distils it into a mixture student, and compares few-step samples of both.\n");
   std::string steps = "1,2,3,4,8,16,32";
   const auto add = [&](const char* name, const char* help, std::shared_ptr<cxxopts::Value> value = cxxopts::value<bool>()) {
     options.add_option("", cxxopts::Option(name, help, std::move(value)));
   };
-  add("data", "images: IDX (.gz as well) or .npy, (n, H, W) or (n, D)", cxxopts::value(chosen.data)->default_value("the 8x8 digits"));
+  add("data", "images: IDX (.gz as well) or .npy, (n, H, W) or (n, D)",
+      cxxopts::value(chosen.data)->default_value("the 8x8 digits"));
   add("levels", "grey levels to quantise to; 0: as many as the data has", cxxopts::value(chosen.levels)->default_value("0"));
   add("pool", "side of the squares that are averaged into one pixel", cxxopts::value(chosen.pool)->default_value("1"));
   add("process", "absorbing | uniform", cxxopts::value(chosen.process)->default_value(chosen.process));
-  add("schedule", "log_linear | cosine | cosine_squared | linear | geometric (σ from 0.001 to 20)", cxxopts::value(chosen.schedule)->default_value(chosen.schedule));
+  add("schedule", "log_linear | cosine | cosine_squared | linear | geometric (σ from 0.001 to 20)",
+      cxxopts::value(chosen.schedule)->default_value(chosen.schedule));
   add("latent", "law of λ: categorical | uniform", cxxopts::value(chosen.latent)->default_value(chosen.latent));
   add("components", "M, draws of λ per item in training", cxxopts::value(chosen.components)->default_value("64"));
   add("steps", "network calls to sample with", cxxopts::value(steps)->default_value(steps));
@@ -102,7 +110,8 @@ inline std::optional<settings> parse(int argc, char** argv) {
       std::fputs(options.help().c_str(), stdout);
       return std::nullopt;
     }
-    dimix::expects(given.unmatched().empty(), "unexpected argument '", given.unmatched().empty() ? "" : given.unmatched().front(), "'");
+    dimix::expects(given.unmatched().empty(), "unexpected argument '",
+                   given.unmatched().empty() ? "" : given.unmatched().front(), "'");
     if (given.count("data") == 0) chosen.data = settings{}.data;
   } catch (const cxxopts::exceptions::exception& wrong) {
     dimix::fail(wrong.what(), "; --help lists the options");
@@ -111,7 +120,8 @@ inline std::optional<settings> parse(int argc, char** argv) {
   chosen.steps.clear();
   std::istringstream words(steps);
   for (std::string word; std::getline(words, word, ',');) {
-    const bool digits_only = !word.empty() && word.size() <= 6 && std::all_of(word.begin(), word.end(), [](unsigned char c) { return std::isdigit(c); });
+    const bool digits_only = !word.empty() && word.size() <= 6 &&
+                             std::all_of(word.begin(), word.end(), [](unsigned char c) { return std::isdigit(c); });
     dimix::expects(digits_only && std::stol(word) >= 1, "--steps: '", word, "' is not a number of network calls");
     chosen.steps.push_back(std::stol(word));
   }
@@ -144,10 +154,13 @@ inline std::optional<settings> parse(int argc, char** argv) {
 
 /// What a checkpoint must have been made with to be taken up by this run.
 inline std::map<std::string, std::string> words_of(const settings& chosen, index_t seed, bool student) {
-  std::map<std::string, std::string> words = {
-      {"data", chosen.data.substr(chosen.data.find_last_of('/') + 1)}, {"levels", std::to_string(chosen.levels)}, {"pool", std::to_string(chosen.pool)},
-      {"process", chosen.process},        {"schedule", chosen.schedule},
-      {"seed", std::to_string(seed)},     {"teacher_steps", std::to_string(chosen.teacher_steps)}};
+  std::map<std::string, std::string> words = {{"data", chosen.data.substr(chosen.data.find_last_of('/') + 1)},
+                                              {"levels", std::to_string(chosen.levels)},
+                                              {"pool", std::to_string(chosen.pool)},
+                                              {"process", chosen.process},
+                                              {"schedule", chosen.schedule},
+                                              {"seed", std::to_string(seed)},
+                                              {"teacher_steps", std::to_string(chosen.teacher_steps)}};
   if (student) {
     words["latent"] = chosen.latent;
     words["components"] = std::to_string(chosen.components);

@@ -27,11 +27,11 @@ using token = std::int32_t;
 /// What is asked of a denoiser. An aggregate: a member added later breaks nobody.
 template <class Real, class Space = host_space>
 struct request {
-  view<const token, 2, Space> tokens;                 // (B, D)  x_t
-  view<const Real, 1, Space> times;                   // (B)     t in [0, 1]
-  view<const Real, 3, Space> latents;                 // (B, M, L)  λ; L = 0 for a factorized denoiser
-  view<const std::uint64_t, 1, Space> items;          // (B)     ids of the items, for caches and conditions; may be empty
-  index_t step = 0;                                     // which network call of the path, 0 first
+  view<const token, 2, Space> tokens;         // (B, D)  x_t
+  view<const Real, 1, Space> times;           // (B)     t in [0, 1]
+  view<const Real, 3, Space> latents;         // (B, M, L)  λ; L = 0 for a factorized denoiser
+  view<const std::uint64_t, 1, Space> items;  // (B)     ids of the items, for caches and conditions; may be empty
+  index_t step = 0;                           // which network call of the path, 0 first
 
   DIMIX_HD index_t batch() const { return tokens.extent(0); }
   DIMIX_HD index_t dims() const { return tokens.extent(1); }
@@ -50,9 +50,10 @@ concept mixture_denoiser = factorized_denoiser<Net, Real> && requires(const Net 
 };
 
 template <class Net, class Real>
-concept trainable_denoiser = factorized_denoiser<Net, Real> && requires(Net net, const request<Real>& asked, view<Real, 4> raw) {
-  net.forward(asked, raw);
-  net.backward(view<const Real, 4>(raw));
-};
+concept trainable_denoiser =
+    factorized_denoiser<Net, Real> && requires(Net net, const request<Real>& asked, view<Real, 4> raw) {
+      net.forward(asked, raw);
+      net.backward(view<const Real, 4>(raw));
+    };
 
 }  // namespace dimix

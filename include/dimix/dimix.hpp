@@ -1,33 +1,33 @@
 // dimix on the CPU, in the order in which data flows. Read this first, then the headers from top to bottom.
 #pragma once
 
-#include <dimix/version.hpp>
 #include <dimix/config.hpp>
+#include <dimix/version.hpp>
 
-#include <dimix/core/error.hpp>        // sentences for callers' mistakes
-#include <dimix/core/view.hpp>         // a window on memory, with shape and memory space
+#include <dimix/backend.hpp>           // the sweep over rows
 #include <dimix/core/array.hpp>        // the memory itself
-#include <dimix/core/storage.hpp>      // bfloat16 and half for arrays of logits
+#include <dimix/core/categorical.hpp>  // exact draws from a row
+#include <dimix/core/error.hpp>        // sentences for callers' mistakes
 #include <dimix/core/math.hpp>         // stable logarithms and exponentials
 #include <dimix/core/rng.hpp>          // randomness as a value: Philox by purpose, item, step, draw, position
-#include <dimix/core/categorical.hpp>  // exact draws from a row
+#include <dimix/core/storage.hpp>      // bfloat16 and half for arrays of logits
+#include <dimix/core/view.hpp>         // a window on memory, with shape and memory space
 #include <dimix/group.hpp>             // the threads of one row
-#include <dimix/backend.hpp>           // the sweep over rows
 
-#include <dimix/state_space.hpp>       // which values a position takes, and what noise draws from
-#include <dimix/noise_schedule.hpp>    // how much survives at time t
-#include <dimix/forward_process.hpp>   // q(x_t|x_0), q(x_t|x_s), q(x_s|x_t,x_0), rates, prior
+#include <dimix/denoiser.hpp>               // what the user's network has to be
+#include <dimix/denoiser/hybrid.hpp>        // student first, then teacher
+#include <dimix/denoiser/tabular.hpp>       // exact, from a table
+#include <dimix/distiller.hpp>              // learn: one training step
+#include <dimix/forward_process.hpp>        // q(x_t|x_0), q(x_t|x_s), q(x_s|x_t,x_0), rates, prior
 #include <dimix/forward_process/score.hpp>  // x_0-prediction to score
-#include <dimix/head.hpp>              // raw outputs to a categorical row, and gradients back
-#include <dimix/head/stepped.hpp>      // the same row at a time s > 0
-#include <dimix/latent.hpp>            // the law of λ
-#include <dimix/denoiser.hpp>          // what the user's network has to be
-#include <dimix/denoiser/hybrid.hpp>   // student first, then teacher
-#include <dimix/denoiser/tabular.hpp>  // exact, from a table
-#include <dimix/sampler.hpp>           // generate: rows, step, sample
-#include <dimix/marginal.hpp>          // marginalisation over λ
-#include <dimix/objective.hpp>         // losses with gradients, in three phases
-#include <dimix/objective/nelbo.hpp>   // the bound that teachers learn from
-#include <dimix/distiller.hpp>         // learn: one training step
+#include <dimix/head.hpp>                   // raw outputs to a categorical row, and gradients back
+#include <dimix/head/stepped.hpp>           // the same row at a time s > 0
+#include <dimix/latent.hpp>                 // the law of λ
+#include <dimix/marginal.hpp>               // marginalisation over λ
+#include <dimix/noise_schedule.hpp>         // how much survives at time t
+#include <dimix/objective.hpp>              // losses with gradients, in three phases
+#include <dimix/objective/nelbo.hpp>        // the bound that teachers learn from
+#include <dimix/sampler.hpp>                // generate: rows, step, sample
+#include <dimix/state_space.hpp>            // which values a position takes, and what noise draws from
 
 // Not in here, because they bring a dependency: dimix/nn/ (Eigen) and dimix/io/ (JSON, zlib, stb).

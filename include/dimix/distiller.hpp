@@ -26,26 +26,37 @@
 
 namespace dimix {
 
-template <class Real, class Process, class Teacher, class Student, class AtU = detached, backend Backend = cpu, loss_term<Real>... Extra>
+template <class Real, class Process, class Teacher, class Student, class AtU = detached, backend Backend = cpu,
+          loss_term<Real>... Extra>
 class distiller {
-  static_assert(factorized_denoiser<Teacher, Real>,
-                "distiller: Teacher must provide outputs() and operator()(request<Real>, view<Real, 4>) const; see dimix/denoiser.hpp");
+  static_assert(
+      factorized_denoiser<Teacher, Real>,
+      "distiller: Teacher must provide outputs() and operator()(request<Real>, view<Real, 4>) const; see dimix/denoiser.hpp");
   static_assert(trainable_denoiser<Student, Real>,
-                "distiller: Student must provide outputs(), operator(), forward(request, raw) and backward(gradient); see dimix/denoiser.hpp");
+                "distiller: Student must provide outputs(), operator(), forward(request, raw) and backward(gradient); see "
+                "dimix/denoiser.hpp");
 
  public:
   distiller(const Process& process, const Teacher& teacher, Student& student, AtU at_u = {}, distiller_options options = {},
             Backend run_on = Backend{}, Extra... extra)
-      : process_(process), teacher_(teacher), student_(student), at_u_(at_u), options_(options), run_on_(run_on), extra_(extra...),
+      : process_(process),
+        teacher_(teacher),
+        student_(student),
+        at_u_(at_u),
+        options_(options),
+        run_on_(run_on),
+        extra_(extra...),
         random_{options.seed} {
     const auto& o = options_;
     expects(o.components >= 1, "distiller: components M = ", o.components, "; at least one is needed");
     expects(o.targets >= 0, "distiller: targets K = ", o.targets, " is negative");
-    expects(0 < o.shortest_gap && o.shortest_gap <= o.longest_gap && o.longest_gap <= 1, "distiller: gaps [", o.shortest_gap, ", ",
-            o.longest_gap, "] must lie in (0, 1]");
+    expects(0 < o.shortest_gap && o.shortest_gap <= o.longest_gap && o.longest_gap <= 1, "distiller: gaps [", o.shortest_gap,
+            ", ", o.longest_gap, "] must lie in (0, 1]");
     expects(o.start_share >= 0 && o.start_share <= 1, "distiller: start_share = ", o.start_share, " lies outside [0, 1]");
-    expects(o.target_fraction >= 0 && o.target_fraction < 1, "distiller: target_fraction = ", o.target_fraction, " lies outside [0, 1)");
-    expects(0 < o.distillation_time && o.distillation_time <= 1, "distiller: distillation_time = ", o.distillation_time, " lies outside (0, 1]");
+    expects(o.target_fraction >= 0 && o.target_fraction < 1, "distiller: target_fraction = ", o.target_fraction,
+            " lies outside [0, 1)");
+    expects(0 < o.distillation_time && o.distillation_time <= 1, "distiller: distillation_time = ", o.distillation_time,
+            " lies outside (0, 1]");
     if (!mixture_denoiser<Student, Real>)
       expects(o.components == 1, "distiller: a factorized student has components = 1, not ", o.components);
   }
@@ -56,7 +67,8 @@ class distiller {
     distiller_losses losses;
     chain_site(x_0, first_item, losses);
     if (options_.distillation_rows > 0 && options_.distillation_weight > 0) distillation_site(x_0, first_item, losses);
-    expects<numeric_error>(std::isfinite(losses.total), "distiller: the loss of the batch with first item ", first_item, " is ", losses.total);
+    expects<numeric_error>(std::isfinite(losses.total), "distiller: the loss of the batch with first item ", first_item, " is ",
+                           losses.total);
     return losses;
   }
 
@@ -70,25 +82,25 @@ class distiller {
 
   void chain_site(view<const token, 2> x_0, std::uint64_t first_item, distiller_losses& losses) {
     const index_t B = x_0.extent(0), D = x_0.extent(1), S = process_.max_states(), M = options_.components, K = targets();
-    const auto items = ids(B, first_item);                                 // (B)
+    const auto items = ids(B, first_item);  // (B)
     draw_times(B, items);
-    x_t_.resize(B, D);                                                     // (B, D)
+    x_t_.resize(B, D);  // (B, D)
     corrupt(process_, x_0, t_, random_, items, x_t_.whole(), run_on_);
 
     // teacher at (x_t, t): T, and K draws of x_u
     const index_t teacher_components = mixture_denoiser<Teacher, Real> ? K : 1;
-    const auto teacher_raw = ask(teacher_, x_t_, t_, items, teacher_components, 3, teacher_raw_);   // (B, 1 or K, D, outputs)
+    const auto teacher_raw = ask(teacher_, x_t_, t_, items, teacher_components, 3, teacher_raw_);  // (B, 1 or K, D, outputs)
     const array<Real, 3> T = marginals<Real>(head_of(teacher_, process_.space()), x_t_, teacher_raw, S, run_on_);
-    const auto x_u = draw_x_u(items, teacher_raw, K);                      // (B K, D)
+    const auto x_u = draw_x_u(items, teacher_raw, K);  // (B K, D)
 
     // the network at u
     const auto items_u = ids(B * K, first_item * static_cast<std::uint64_t>(K));  // (B K)
-    u_of_draws_.resize(B * K);                                             // (B K)
+    u_of_draws_.resize(B * K);                                                    // (B K)
     for (index_t i = 0; i < B * K; ++i) u_of_draws_(i) = u_(i / K);
     const auto raw_u = ask(network_at_u(), x_u, u_of_draws_, items_u, 1, 1, raw_u_);  // (B K, 1, D, outputs)
     const auto head = head_of(student_, process_.space());
-    array<token, 3> x_s(B * K, 1, D);                                      // (B K, 1, D)  = (B, K, D)
-    array<Real, 3> P(B, D, S);                                             // (B, D, S)
+    array<token, 3> x_s(B * K, 1, D);  // (B K, 1, D)  = (B, K, D)
+    array<Real, 3> P(B, D, S);         // (B, D, S)
     if (options_.target_fraction == 0) {
       targets_at_u(head, x_u, raw_u, items_u, x_s, P, K);
     } else {
@@ -98,23 +110,24 @@ class distiller {
 
     // the student at (x_t, t, λ)
     const auto asked = request_of(student_, x_t_, t_, items, M, 0);
-    raw_.resize(B, M, D, student_.outputs());                              // (B, M, D, outputs)
-    gradient_.resize(B, M, D, student_.outputs());                         // (B, M, D, outputs)
+    raw_.resize(B, M, D, student_.outputs());       // (B, M, D, outputs)
+    gradient_.resize(B, M, D, student_.outputs());  // (B, M, D, outputs)
     student_.forward(asked, raw_.whole());
-    const view<const token, 3> draws(x_s.data(), B, K, D);                 // (B, K, D)
-    const view<const token, 3> data(x_0.data(), B, 1, D);                  // (B, 1, D)
+    const view<const token, 3> draws(x_s.data(), B, K, D);  // (B, K, D)
+    const view<const token, 3> data(x_0.data(), B, 1, D);   // (B, 1, D)
     chain_objectives(head, draws, data, P, T, losses);
     student_.backward(gradient_);
   }
 
   /// δ, t = v < start_share ? 1 : [δ, 1] from one even set v over the batch, u = t - δ; α(t).
   void draw_times(index_t B, view<const std::uint64_t, 1> items) {
-    t_.resize(B);                                                          // (B)
-    u_.resize(B);                                                          // (B)
-    alpha_.resize(B);                                                      // (B)
+    t_.resize(B);      // (B)
+    u_.resize(B);      // (B)
+    alpha_.resize(B);  // (B)
     const double start = unit(random_(purpose::time, items(0), 0, 0, 0).first());
     for (index_t b = 0; b < B; ++b) {
-      const double gap = log_uniform(unit(random_(purpose::time, items(b), 0, 1, 0).first()), options_.shortest_gap, options_.longest_gap);
+      const double gap =
+          log_uniform(unit(random_(purpose::time, items(b), 0, 1, 0).first()), options_.shortest_gap, options_.longest_gap);
       const double v = antithetic(start, b, B), share = options_.start_share;
       t_(b) = v < share ? 1.0 : smaller(1.0, between((v - share) / (1 - share), gap, 1.0));
       u_(b) = larger(0.0, t_(b) - gap);
@@ -124,8 +137,8 @@ class distiller {
 
   array<token, 2> draw_x_u(view<const std::uint64_t, 1> items, view<const Real, 4> teacher_raw, index_t K) {
     const index_t B = x_t_.extent(0), D = x_t_.extent(1), S = process_.max_states();
-    array<token, 2> x_u(B * K, D);                                         // (B K, D)
-    std::vector<kernel> step;                                              // (B)  between(u, t)
+    array<token, 2> x_u(B * K, D);  // (B K, D)
+    std::vector<kernel> step;       // (B)  between(u, t)
     for (index_t b = 0; b < B; ++b) step.push_back(process_.template between<Real>(u_(b), t_(b)));
     const auto head = head_of(teacher_, process_.space());
     run_on_.template sweep<Real>(B * K, 0, [&](const auto& group, auto, index_t row_index) {
@@ -140,7 +153,8 @@ class distiller {
         x_u(row_index, d) = ancestral{}.draw(step[static_cast<std::size_t>(b)], at, S, denoised, bits_of);
       }
     });
-    for (token x : x_u) expects<numeric_error>(x >= 0, "distiller: the teacher's row has no positive probability (non-finite logits?)");
+    for (token x : x_u)
+      expects<numeric_error>(x >= 0, "distiller: the teacher's row has no positive probability (non-finite logits?)");
     return x_u;
   }
 
@@ -165,18 +179,22 @@ class distiller {
   template <class Head>
   void chain_objectives(const Head& head, view<const token, 3> draws, view<const token, 3> data, view<const Real, 3> P,
                         view<const Real, 3> T, distiller_losses& losses) {
-    const item_weights<Real> wc{{}, static_cast<Real>(options_.consistency_weight)}, wm{{}, static_cast<Real>(options_.marginal_weight)}, alpha{alpha_};
+    const item_weights<Real> wc{{}, static_cast<Real>(options_.consistency_weight)},
+        wm{{}, static_cast<Real>(options_.marginal_weight)}, alpha{alpha_};
     const auto places = [&](std::vector<double*> of_all) {  // the last place is that of the marginal term, which may be off
       if (!options_.control_variates) of_all.pop_back();
       return of_all;
     };
     const auto both = [&](const auto& consistent, const auto& datapoint, const auto&... marginal) {
       if (options_.target_fraction == 0) {
-        with_extra(head, gradient_mode::overwrite, losses, places({&losses.consistency, &losses.datapoint, &losses.marginal}), consistent, datapoint, marginal...);
+        with_extra(head, gradient_mode::overwrite, losses, places({&losses.consistency, &losses.datapoint, &losses.marginal}),
+                   consistent, datapoint, marginal...);
       } else {
-        const auto to_s = kernels(t_, u_, options_.target_fraction);       // (B)  between(s, t)
-        run(stepped<Head, Space, kernel>{head, {to_s.data(), x_t_.extent(0)}}, gradient_mode::overwrite, losses, {&losses.consistency}, consistent);
-        with_extra(head, gradient_mode::accumulate, losses, places({&losses.datapoint, &losses.marginal}), datapoint, marginal...);
+        const auto to_s = kernels(t_, u_, options_.target_fraction);  // (B)  between(s, t)
+        run(stepped<Head, Space, kernel>{head, {to_s.data(), x_t_.extent(0)}}, gradient_mode::overwrite, losses,
+            {&losses.consistency}, consistent);
+        with_extra(head, gradient_mode::accumulate, losses, places({&losses.datapoint, &losses.marginal}), datapoint,
+                   marginal...);
       }
     };
     if (options_.control_variates)
@@ -186,20 +204,23 @@ class distiller {
   }
 
   template <class Head, class... Terms>
-  void with_extra(const Head& head, gradient_mode mode, distiller_losses& losses, const std::vector<double*>& places, const Terms&... terms) {
+  void with_extra(const Head& head, gradient_mode mode, distiller_losses& losses, const std::vector<double*>& places,
+                  const Terms&... terms) {
     std::apply([&](const auto&... extra) { run(head, mode, losses, places, terms..., extra...); }, extra_);
   }
 
   /// One objective at the student's raw outputs: gradient into gradient_, its weighted loss into the total, the means of its terms
   /// into the places given.
   template <class Head, class... Terms>
-  void run(const Head& head, gradient_mode mode, distiller_losses& losses, const std::vector<double*>& places, const Terms&... terms) {
+  void run(const Head& head, gradient_mode mode, distiller_losses& losses, const std::vector<double*>& places,
+           const Terms&... terms) {
     const view<const Real, 4> raw = raw_;
     auto loss = make_objective<Real>(head, x_t_, raw.extent(1), process_.max_states(), {}, terms...);
     losses.total += static_cast<double>(value_and_gradient(loss, raw, gradient_.whole(), run_on_, mode));
     for (index_t j = 0; j < static_cast<index_t>(places.size()); ++j) {
-      const auto values = loss.value(j);                                   // (B)
-      for (Real value : values) *places[static_cast<std::size_t>(j)] += static_cast<double>(value) / static_cast<double>(values.extent(0));
+      const auto values = loss.value(j);  // (B)
+      for (Real value : values)
+        *places[static_cast<std::size_t>(j)] += static_cast<double>(value) / static_cast<double>(values.extent(0));
     }
   }
 
@@ -208,19 +229,19 @@ class distiller {
   void distillation_site(view<const token, 2> x_0, std::uint64_t first_item, distiller_losses& losses) {
     const index_t B = x_0.extent(0), D = x_0.extent(1), R = options_.distillation_rows, S = process_.max_states();
     const auto items = ids(B * R, first_item * static_cast<std::uint64_t>(R));  // (B R)
-    array<token, 2> clean(B * R, D);                                       // (B R, D)
-    t_.resize(B * R);                                                      // (B R)
+    array<token, 2> clean(B * R, D);                                            // (B R, D)
+    t_.resize(B * R);                                                           // (B R)
     for (index_t r = 0; r < B * R; ++r) {
       std::copy_n(x_0.row(r / R).data(), D, clean.whole().row(r).data());
       t_(r) = options_.distillation_time * unit(random_(purpose::time, items(r), 1, 0, 0).first());
     }
-    x_t_.resize(B * R, D);                                                 // (B R, D)
+    x_t_.resize(B * R, D);  // (B R, D)
     corrupt(process_, clean, t_, random_, items, x_t_.whole(), run_on_, 1);
     const auto teacher_raw = ask(teacher_, x_t_, t_, items, 1, 4, teacher_raw_);  // (B R, 1, D, outputs)
     const array<Real, 3> T = marginals<Real>(head_of(teacher_, process_.space()), x_t_, teacher_raw, S, run_on_);
     const auto asked = request_of(student_, x_t_, t_, items, 1, 2);
-    raw_.resize(B * R, 1, D, student_.outputs());                          // (B R, 1, D, outputs)
-    gradient_.resize(B * R, 1, D, student_.outputs());                     // (B R, 1, D, outputs)
+    raw_.resize(B * R, 1, D, student_.outputs());       // (B R, 1, D, outputs)
+    gradient_.resize(B * R, 1, D, student_.outputs());  // (B R, 1, D, outputs)
     student_.forward(asked, raw_.whole());
     run(head_of(student_, process_.space()), gradient_mode::overwrite, losses, {&losses.distillation},
         distillation_bound<Real>{T, {{}, static_cast<Real>(options_.distillation_weight)}});
@@ -238,21 +259,22 @@ class distiller {
 
   /// A request with M draws of λ for every item; `use` (0..4) keeps the draws of the sites apart.
   template <class Net>
-  request<Real> request_of(const Net& net, view<const token, 2> tokens, const array<double, 1>& times, view<const std::uint64_t, 1> items,
-                           index_t M, index_t use) {
+  request<Real> request_of(const Net& net, view<const token, 2> tokens, const array<double, 1>& times,
+                           view<const std::uint64_t, 1> items, index_t M, index_t use) {
     index_t L = 0;
     if constexpr (mixture_denoiser<Net, Real>) L = net.latent().dims();
-    latents_.resize(tokens.extent(0), M, L);                               // (B, M, L)
-    if constexpr (mixture_denoiser<Net, Real>) draw_latents(net.latent(), options_.draws, random_, items, use, latents_.whole());
-    real_times_.resize(times.size());                                      // (B)
+    latents_.resize(tokens.extent(0), M, L);  // (B, M, L)
+    if constexpr (mixture_denoiser<Net, Real>)
+      draw_latents(net.latent(), options_.draws, random_, items, use, latents_.whole());
+    real_times_.resize(times.size());  // (B)
     std::transform(times.begin(), times.end(), real_times_.begin(), [](double t) { return static_cast<Real>(t); });
     return {tokens, real_times_, latents_, items, 0};
   }
 
   /// One evaluation without gradient into `raw`.
   template <class Net>
-  view<const Real, 4> ask(const Net& net, view<const token, 2> tokens, const array<double, 1>& times, view<const std::uint64_t, 1> items,
-                          index_t M, index_t use, array<Real, 4>& raw) {
+  view<const Real, 4> ask(const Net& net, view<const token, 2> tokens, const array<double, 1>& times,
+                          view<const std::uint64_t, 1> items, index_t M, index_t use, array<Real, 4>& raw) {
     const auto asked = request_of(net, tokens, times, items, M, use);
     raw.resize(tokens.extent(0), M, tokens.extent(1), net.outputs());
     net(asked, raw.whole());
@@ -288,8 +310,10 @@ class distiller {
 };
 
 template <class Real, class Process, class Teacher, class Student, class AtU, backend Backend, class... Extra>
-distiller<Real, Process, Teacher, Student, AtU, Backend, Extra...> make_distiller(const Process& process, const Teacher& teacher, Student& student,
-                                                                                  AtU at_u, distiller_options options, Backend run_on, Extra... extra) {
+distiller<Real, Process, Teacher, Student, AtU, Backend, Extra...> make_distiller(const Process& process,
+                                                                                  const Teacher& teacher, Student& student,
+                                                                                  AtU at_u, distiller_options options,
+                                                                                  Backend run_on, Extra... extra) {
   return {process, teacher, student, at_u, options, run_on, extra...};
 }
 

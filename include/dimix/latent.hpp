@@ -36,7 +36,8 @@ enum class latent_scope { per_step, per_path };
 
 /// λ_m for each item: out (B, M, L). The numbers of an item depend on its id, step and M alone. O(B M L log M).
 template <latent_law Law, class Real>
-void draw_latents(const Law& law, latent_draws how, rng random, view<const std::uint64_t, 1> items, index_t step, view<Real, 3> out) {
+void draw_latents(const Law& law, latent_draws how, rng random, view<const std::uint64_t, 1> items, index_t step,
+                  view<Real, 3> out) {
   const index_t B = out.extent(0), M = out.extent(1), L = out.extent(2);
   expects(M >= 1, "draw_latents: M = 0 components; at least one is needed");
   expects(items.extent(0) == B, "draw_latents: out has ", B, " items, but items ", items.extent(0));

@@ -21,9 +21,9 @@ namespace dimix {
 
 template <class Real>
 struct marginal_options {
-  view<const token, 3> targets = {};      // (B, K, D)  target tokens; empty: none
-  view<const Real, 2> log_weights = {};   // (B, M)  log π up to a constant per item; empty: equal weights
-  bool marginals = true;                  // whether log P_d(s) is wanted
+  view<const token, 3> targets = {};     // (B, K, D)  target tokens; empty: none
+  view<const Real, 2> log_weights = {};  // (B, M)  log π up to a constant per item; empty: equal weights
+  bool marginals = true;                 // whether log P_d(s) is wanted
 };
 
 }  // namespace dimix
@@ -38,26 +38,27 @@ class marginalisation {
   using head_state = typename Head::template state<Real>;
 
   /// tokens (B, D): x_t. components: M >= 1. S: states of a row. Views must outlive the object.
-  marginalisation(const Head& head, view<const token, 2> tokens, index_t components, index_t S, marginal_options<Real> options = {})
+  marginalisation(const Head& head, view<const token, 2> tokens, index_t components, index_t S,
+                  marginal_options<Real> options = {})
       : head_(head), tokens_(tokens), options_(options), S_(S) {
     const index_t B = tokens.extent(0), D = tokens.extent(1), K = options.targets.extent(1);
     expects(components >= 1, "marginalisation: M = ", components, " components; at least one is needed");
     for (index_t i = 0; i < tokens.size(); ++i)
-      expects(tokens.data()[i] >= 0 && tokens.data()[i] < S, "marginalisation: tokens holds ", tokens.data()[i], " at flat index ", i,
-              ", which is not a state: it must lie in [0, ", S, ")");
+      expects(tokens.data()[i] >= 0 && tokens.data()[i] < S, "marginalisation: tokens holds ", tokens.data()[i],
+              " at flat index ", i, ", which is not a state: it must lie in [0, ", S, ")");
     if (!options.targets.empty()) {
       expects_shape("marginalisation: targets", options.targets, B, K, D);
       for (index_t i = 0; i < options.targets.size(); ++i)
         expects(options.targets.data()[i] >= 0 && options.targets.data()[i] < S, "marginalisation: targets holds ",
                 options.targets.data()[i], " at flat index ", i, ", which is not a state: it must lie in [0, ", S, ")");
     }
-    states_.resize(B, components, D);            // (B, M, D)
-    component_.resize(B, components, K);         // (B, M, K)
-    damaged_.resize(B, D);                       // (B, D)
-    joint_.resize(B, K);                         // (B, K)
+    states_.resize(B, components, D);     // (B, M, D)
+    component_.resize(B, components, K);  // (B, M, K)
+    damaged_.resize(B, D);                // (B, D)
+    joint_.resize(B, K);                  // (B, K)
     if (options.marginals) {
-      log_marginal_.resize(B, D, S);             // (B, D, S)
-      spread_.resize(B, D, S);                   // (B, D, S)
+      log_marginal_.resize(B, D, S);  // (B, D, S)
+      spread_.resize(B, D, S);        // (B, D, S)
     }
     normalise_weights(components);
   }
@@ -68,14 +69,14 @@ class marginalisation {
   index_t states() const { return S_; }
   index_t targets() const { return joint_.extent(1); }
   const Head& head_of_rows() const { return head_; }
-  view<const token, 2> tokens() const { return tokens_; }                     // (B, D)
-  view<const token, 3> target_tokens() const { return options_.targets; }     // (B, K, D)
-  view<const head_state, 3> head_states() const { return states_; }           // (B, M, D)
+  view<const token, 2> tokens() const { return tokens_; }                  // (B, D)
+  view<const token, 3> target_tokens() const { return options_.targets; }  // (B, K, D)
+  view<const head_state, 3> head_states() const { return states_; }        // (B, M, D)
 
-  view<const Real, 2> log_weights() const { return log_weights_; }            // (B, M)  normalised
-  view<const Real, 3> component_log_likelihood() const { return component_; } // (B, M, K)  l_km; after close(): log γ_km
-  view<const Real, 2> log_likelihood() const { return joint_; }               // (B, K)  after close()
-  view<const Real, 3> log_marginals() const { return log_marginal_; }         // (B, D, S)  after close()
+  view<const Real, 2> log_weights() const { return log_weights_; }             // (B, M)  normalised
+  view<const Real, 3> component_log_likelihood() const { return component_; }  // (B, M, K)  l_km; after close(): log γ_km
+  view<const Real, 2> log_likelihood() const { return joint_; }                // (B, K)  after close()
+  view<const Real, 3> log_marginals() const { return log_marginal_; }          // (B, D, S)  after close()
 
   /// Components [first, first + chunk.extent(1)), raw outputs chunk (B, Mc, D, outputs); first is 0 or where the last chunk ended.
   /// visit(group, row, b, m, d) is called for every row that outputs can change, so that a caller can share the sweep.
@@ -89,13 +90,15 @@ class marginalisation {
       log_marginal_.fill(-infinity<Real>());
       spread_.fill(Real(0));
     }
-    run_on.template sweep<Real>(batch() * dims(), 0,
-                                observe_row<Real, Storage, Head, Visit>{head_, tokens_, chunk, first, log_weights_.whole(), states_,
-                                                                        options_.marginals, log_marginal_, spread_, damaged_, visit});
+    run_on.template sweep<Real>(
+        batch() * dims(), 0,
+        observe_row<Real, Storage, Head, Visit>{head_, tokens_, chunk, first, log_weights_.whole(), states_, options_.marginals,
+                                                log_marginal_, spread_, damaged_, visit});
     refuse_damage(chunk);
     if (targets() > 0)
-      run_on.template sweep<Real>(batch() * chunk.extent(1), 0,
-                                  likelihood_row<Real, Storage, Head>{head_, tokens_, chunk, first, options_.targets, states_, component_});
+      run_on.template sweep<Real>(
+          batch() * chunk.extent(1), 0,
+          likelihood_row<Real, Storage, Head>{head_, tokens_, chunk, first, options_.targets, states_, component_});
     observed_ = first + chunk.extent(1);
   }
 
@@ -109,10 +112,10 @@ class marginalisation {
     run_on.template sweep<Real>(batch() * targets(), 0, responsibility_row<Real>{log_weights_.whole(), component_, joint_});
     for (index_t b = 0; b < batch(); ++b)
       for (index_t k = 0; k < targets(); ++k)
-        expects<numeric_error>(joint_(b, k) > -infinity<Real>(), "marginalisation: target ", k, " of item ", b,
-                               " has probability zero under every component (a token that differs from a position already revealed?)");
-    if (options_.marginals)
-      run_on.template sweep<Real>(batch() * dims(), 0, close_marginal_row<Real>{log_marginal_, spread_});
+        expects<numeric_error>(
+            joint_(b, k) > -infinity<Real>(), "marginalisation: target ", k, " of item ", b,
+            " has probability zero under every component (a token that differs from a position already revealed?)");
+    if (options_.marginals) run_on.template sweep<Real>(batch() * dims(), 0, close_marginal_row<Real>{log_marginal_, spread_});
   }
 
   bool closed() const { return closed_; }
@@ -122,18 +125,20 @@ class marginalisation {
     const index_t Mc = chunk.extent(1);
     expects(Mc >= 1 && first >= 0 && first + Mc <= components(), name, ": components [", first, ", ", first + Mc,
             ") are not among the M = ", components());
-    expects(chunk.extent(0) == batch() && chunk.extent(2) == dims() && chunk.extent(3) == head_.outputs(S_), name, ": raw has shape ",
-            shape_of(chunk), ", but (", batch(), ", ", Mc, ", ", dims(), ", ", head_.outputs(S_), ") is needed");
+    expects(chunk.extent(0) == batch() && chunk.extent(2) == dims() && chunk.extent(3) == head_.outputs(S_), name,
+            ": raw has shape ", shape_of(chunk), ", but (", batch(), ", ", Mc, ", ", dims(), ", ", head_.outputs(S_),
+            ") is needed");
   }
 
  private:
   void normalise_weights(index_t M) {
-    log_weights_.resize(batch(), M);             // (B, M)
+    log_weights_.resize(batch(), M);  // (B, M)
     if (!options_.log_weights.empty()) expects_shape("marginalisation: log_weights", options_.log_weights, batch(), M);
     for (index_t b = 0; b < batch(); ++b) {
       const auto weight = [&](index_t m) { return options_.log_weights.empty() ? Real(0) : options_.log_weights(b, m); };
       const Real total = log_sum_exp<Real>(serial_group{}, M, weight);
-      expects<numeric_error>(std::isfinite(total), "marginalisation: log_weights of item ", b, " sum to ", total, " in the log");
+      expects<numeric_error>(std::isfinite(total), "marginalisation: log_weights of item ", b, " sum to ", total,
+                             " in the log");
       for (index_t m = 0; m < M; ++m) log_weights_(b, m) = weight(m) - total;
     }
   }
@@ -145,8 +150,8 @@ class marginalisation {
         if (damaged_(b, d))
           for (index_t m = 0; m < chunk.extent(1); ++m)
             for (index_t o = 0; o < chunk.extent(3); ++o)
-              expects<numeric_error>(std::isfinite(static_cast<double>(chunk(b, m, d, o))), "logits[", b, ", ", m, ", ", d, ", ", o,
-                                     "] = ", static_cast<double>(chunk(b, m, d, o)), " is not finite");
+              expects<numeric_error>(std::isfinite(static_cast<double>(chunk(b, m, d, o))), "logits[", b, ", ", m, ", ", d,
+                                     ", ", o, "] = ", static_cast<double>(chunk(b, m, d, o)), " is not finite");
   }
 
   Head head_;

@@ -42,22 +42,27 @@ class objective {
   static constexpr bool uses_marginals = (Terms::uses_marginals || ...) || (joint_with_control_variate<Terms> || ...);
 
   /// tokens (B, D): x_t. components: M. S: states of a row. What the terms view must outlive the object.
-  objective(const Head& head, view<const token, 2> tokens, index_t components, index_t S, objective_options<Real> options, Terms... terms)
-      : terms_{terms...}, target_tokens_(gather_targets(tokens, components, S)),
-        over_(head, tokens, components, S, {.targets = target_tokens_, .log_weights = options.log_weights, .marginals = uses_marginals}) {
+  objective(const Head& head, view<const token, 2> tokens, index_t components, index_t S, objective_options<Real> options,
+            Terms... terms)
+      : terms_{terms...},
+        target_tokens_(gather_targets(tokens, components, S)),
+        over_(head, tokens, components, S,
+              {.targets = target_tokens_, .log_weights = options.log_weights, .marginals = uses_marginals}) {
     const index_t B = tokens.extent(0), D = tokens.extent(1);
-    values_.resize(sizeof...(Terms), B);                           // (terms, B)
-    component_values_.resize(sizeof...(Terms), B, D);              // (terms, B, D)
+    values_.resize(sizeof...(Terms), B);                                       // (terms, B)
+    component_values_.resize(sizeof...(Terms), B, D);                          // (terms, B, D)
     weighted_responsibility_.resize(B, components, target_tokens_.extent(1));  // (B, M, K)
     if (options.log_weight_gradient) {
-      component_slopes_.resize(B, components, D);                  // (B, M, D)
-      marginal_slopes_.resize(B, components, D);                   // (B, M, D)
+      component_slopes_.resize(B, components, D);  // (B, M, D)
+      marginal_slopes_.resize(B, components, D);   // (B, M, D)
     }
   }
 
   template <class Storage, backend Backend>
   void observe(view<const Storage, 4> chunk, index_t first, const Backend& run_on) {
-    over_.observe(chunk, first, run_on, component_visit<Real, Terms...>{terms_, over_.states(), over_.log_weights(), component_values_, component_slopes_});
+    over_.observe(
+        chunk, first, run_on,
+        component_visit<Real, Terms...>{terms_, over_.states(), over_.log_weights(), component_values_, component_slopes_});
   }
 
   /// After the last chunk. values = false leaves out what only the values need, for a gradient alone.
@@ -65,8 +70,10 @@ class objective {
   void close(const Backend& run_on, bool values = true) {
     over_.close(run_on);
     const index_t B = over_.batch();
-    position_values_.resize(sizeof...(Terms), B, over_.dims());   // (terms, B, D)
-    if (values) run_on.template sweep<Real>(B * over_.dims(), 0, value_row<Real, Terms...>{terms_, site(), component_values_, position_values_});
+    position_values_.resize(sizeof...(Terms), B, over_.dims());  // (terms, B, D)
+    if (values)
+      run_on.template sweep<Real>(B * over_.dims(), 0,
+                                  value_row<Real, Terms...>{terms_, site(), component_values_, position_values_});
     for (index_t b = 0; b < B; ++b) {
       index_t k = 0;
       terms_.each([&](const auto& term, index_t j) {
@@ -91,12 +98,13 @@ class objective {
                 gradient_mode mode = gradient_mode::overwrite, Real scale = Real(-1)) {
     over_.expects_chunk("objective::gradient", chunk, first);
     expects(over_.closed(), "objective::gradient: comes after close()");
-    expects(same_shape(view<const Storage, 4>(out), chunk), "objective::gradient: out has shape ", shape_of(out), ", but ", shape_of(chunk),
-            " is needed");
-    run_on.template sweep<Real>(over_.batch() * over_.dims(), 2 * over_.states(),
-                                gradient_row<Real, Storage, Head, Terms...>{over_.head_of_rows(), terms_, site(), over_.head_states(), chunk, first,
-                                                                            weighted_responsibility_, marginal_slopes_, out,
-                                                                            mode == gradient_mode::accumulate, scale_or_mean(scale)});
+    expects(same_shape(view<const Storage, 4>(out), chunk), "objective::gradient: out has shape ", shape_of(out), ", but ",
+            shape_of(chunk), " is needed");
+    run_on.template sweep<Real>(
+        over_.batch() * over_.dims(), 2 * over_.states(),
+        gradient_row<Real, Storage, Head, Terms...>{over_.head_of_rows(), terms_, site(), over_.head_states(), chunk, first,
+                                                    weighted_responsibility_, marginal_slopes_, out,
+                                                    mode == gradient_mode::accumulate, scale_or_mean(scale)});
   }
 
   /// Values of term j, one per item, without weights: (B).
@@ -173,8 +181,8 @@ objective<Real, Head, Terms...> make_objective(const Head& head, view<const toke
 
 /// Value and gradient in one call, all components at once: returns the loss and fills out (B, M, D, outputs).
 template <class Real, class Head, class Storage, backend Backend, class... Terms>
-Real value_and_gradient(objective<Real, Head, Terms...>& loss, view<const Storage, 4> raw, view<Storage, 4> out, const Backend& run_on,
-                        gradient_mode mode = gradient_mode::overwrite, Real scale = Real(-1)) {
+Real value_and_gradient(objective<Real, Head, Terms...>& loss, view<const Storage, 4> raw, view<Storage, 4> out,
+                        const Backend& run_on, gradient_mode mode = gradient_mode::overwrite, Real scale = Real(-1)) {
   loss.observe(raw, 0, run_on);
   loss.close(run_on);
   loss.gradient(raw, 0, out, run_on, mode, scale);

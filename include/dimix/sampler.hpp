@@ -37,16 +37,19 @@ struct sampler_options {
 
 template <class Real, class Process, class Net, class Method = ancestral, backend Backend = cpu>
 class sampler {
-  static_assert(forward_process_like<Process>, "sampler: Process must be a forward_process<Space, Schedule>; see dimix/forward_process.hpp");
-  static_assert(factorized_denoiser<Net, Real>,
-                "sampler: Net must provide outputs() and operator()(request<Real>, view<Real, 4>) const; see dimix/denoiser.hpp");
+  static_assert(forward_process_like<Process>,
+                "sampler: Process must be a forward_process<Space, Schedule>; see dimix/forward_process.hpp");
+  static_assert(
+      factorized_denoiser<Net, Real>,
+      "sampler: Net must provide outputs() and operator()(request<Real>, view<Real, 4>) const; see dimix/denoiser.hpp");
 
  public:
   sampler(const Process& forward, const Net& net, sampler_options options = {}, Method method = {}, Backend run_on = Backend{})
       : process_(forward), net_(net), options_(options), method_(method), run_on_(run_on) {}
 
   /// p(x_s^d = a | x_t; λ): (B, D, S). x_t (B, D); s, t (B) with 0 <= s <= t <= 1; latents (B, 1, L), L = 0 for a factorized denoiser.
-  array<Real, 3> rows(view<const token, 2> x_t, view<const double, 1> s, view<const double, 1> t, view<const Real, 3> latents, index_t step = 0) {
+  array<Real, 3> rows(view<const token, 2> x_t, view<const double, 1> s, view<const double, 1> t, view<const Real, 3> latents,
+                      index_t step = 0) {
     ask(x_t, s, t, {}, latents, step);
     const index_t D = x_t.extent(1), S = process_.max_states();
     array<Real, 3> result(x_t.extent(0), D, S);  // (B, D, S)
@@ -58,25 +61,28 @@ class sampler {
   }
 
   /// One step for every item: tokens (B, D) go from t to s in place; items (B) are ids. Advances state.step.
-  void step(sampler_state& state, view<token, 2> tokens, view<const double, 1> s, view<const double, 1> t, view<const std::uint64_t, 1> items) {
+  void step(sampler_state& state, view<token, 2> tokens, view<const double, 1> s, view<const double, 1> t,
+            view<const std::uint64_t, 1> items) {
     const index_t B = tokens.extent(0), S = process_.max_states();
     expects_draws("sampler::step", state.step, 0, tokens.extent(1));
     expects_shape("sampler::step: items", items, B);
     const rng random{state.seed};
     const index_t L = latent_dims();
-    latents_.resize(B, 1, L);                    // (B, 1, L)
+    latents_.resize(B, 1, L);  // (B, 1, L)
     if constexpr (mixture_denoiser<Net, Real>)
-      draw_latents(net_.latent(), latent_draws::iid, random, items, options_.scope == latent_scope::per_path ? 0 : state.step, latents_.whole());
+      draw_latents(net_.latent(), latent_draws::iid, random, items, options_.scope == latent_scope::per_path ? 0 : state.step,
+                   latents_.whole());
     ask(tokens, s, t, items, latents_, state.step);
     each_position(tokens, [&](const auto& kernel, const place& at, const auto& denoised) {
       const auto bits_of = [&](purpose what) { return random(what, items(at.item), state.step, 0, at.dim); };
-      tokens(at.item, at.dim) = options_.argmax_tail && s(at.item) == 0
-                                    ? argmax(S, [law = method_.row(kernel, at, denoised())](index_t a) { return law.log_prob(a); })
-                                    : method_.draw(kernel, at, S, denoised, bits_of);
+      tokens(at.item, at.dim) =
+          options_.argmax_tail && s(at.item) == 0
+              ? argmax(S, [law = method_.row(kernel, at, denoised())](index_t a) { return law.log_prob(a); })
+              : method_.draw(kernel, at, S, denoised, bits_of);
     });
     for (index_t i = 0; i < tokens.size(); ++i)
-      expects<numeric_error>(tokens.data()[i] >= 0, "sampler::step: item ", i / tokens.extent(1), " position ", i % tokens.extent(1),
-                             " has no state with a positive probability (non-finite logits?)");
+      expects<numeric_error>(tokens.data()[i] >= 0, "sampler::step: item ", i / tokens.extent(1), " position ",
+                             i % tokens.extent(1), " has no state with a positive probability (non-finite logits?)");
     ++state.step;
   }
 
@@ -98,12 +104,12 @@ class sampler {
     expects_shape("sampler: latents", latents, B, 1, latent_dims());
     expects_tokens("sampler: x_t", x_t, process_.space());
     kernels_.clear();
-    times_.resize(B);                            // (B)
+    times_.resize(B);  // (B)
     for (index_t b = 0; b < B; ++b) {
       kernels_.push_back(process_.template between<Real>(s(b), t(b)));
       times_(b) = static_cast<Real>(t(b));
     }
-    raw_.resize(B, 1, D, net_.outputs());        // (B, 1, D, outputs)
+    raw_.resize(B, 1, D, net_.outputs());  // (B, 1, D, outputs)
     net_(request<Real>{x_t, times_, latents, items, step}, raw_.whole());
   }
 

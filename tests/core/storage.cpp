@@ -66,7 +66,7 @@ TEST_CASE_TEMPLATE("an objective reads and writes narrow logits and computes in 
   std::mt19937 random(7);
   std::normal_distribution<float> normal;
   for (dimix::index_t i = 0; i < wide.size(); ++i) wide.data()[i] = float(narrow.data()[i] = Narrow(normal(random)));
-  array<token, 2> x_t(B, D);      // (B, D)
+  array<token, 2> x_t(B, D);         // (B, D)
   array<token, 3> targets(B, 2, D);  // (B, K, D)
   for (token& x : targets) x = static_cast<token>(random() % 5);
   const cpu run_on(1);

@@ -21,13 +21,23 @@ using net_type = dimix::nn::mlp_denoiser<float>;
 
 struct training {
   dimix::cpu run_on{2};
-  net_type net{{.dims = 4, .states = 5, .mask = 4, .width = 16, .blocks = 1, .features = 16, .dropout = 0.2, .seed = 3}, {}, run_on};
+  net_type net{
+      {.dims = 4, .states = 5, .mask = 4, .width = 16, .blocks = 1, .features = 16, .dropout = 0.2, .seed = 3}, {}, run_on};
   dimix::pretrainer<float, process_type, net_type> step{process_type{}, net, {.seed = 4}, run_on};
   digits::learner<net_type> learner;
 
   training(const std::string& file, index_t steps)
-      : learner(net, {.name = "test", .file = file, .words = {{"kind", "test"}}, .steps = steps, .peak = 1e-2, .warmup = 2,
-                      .optimiser = {.weight_decay = 0.01, .clip = 1}, .average_decay = 0.9, .save_every = 5}, run_on) {}
+      : learner(net,
+                {.name = "test",
+                 .file = file,
+                 .words = {{"kind", "test"}},
+                 .steps = steps,
+                 .peak = 1e-2,
+                 .warmup = 2,
+                 .optimiser = {.weight_decay = 0.01, .clip = 1},
+                 .average_decay = 0.9,
+                 .save_every = 5},
+                run_on) {}
 
   double loss_of(index_t n) {
     dimix::array<dimix::token, 2> x_0(6, 4);  // (B, D)
@@ -55,7 +65,8 @@ TEST_CASE("a resumed training ends where an uninterrupted one does") {
     CHECK_THROWS_AS(first.learner.run([&](index_t n) -> double {
       if (n == 13) throw interruption{};
       return first.loss_of(n);
-    }), interruption);
+    }),
+                    interruption);
   }
   training second(file, 20);
   index_t started = -1;
@@ -79,7 +90,8 @@ TEST_CASE("a training that diverges stops with a sentence and keeps its last goo
     const double loss = run.loss_of(n);
     if (n == 7) run.net.weights().gradients().data()[0] = std::numeric_limits<float>::quiet_NaN();
     return loss;
-  }), doctest::Contains("test stopped at step 8 of 20"), dimix::numeric_error);
+  }),
+                       doctest::Contains("test stopped at step 8 of 20"), dimix::numeric_error);
 
   training again(file, 20);
   index_t started = -1;

@@ -15,9 +15,9 @@ inline dimix::time_weight sdtt_time_weight(const std::string& word) {
 }
 
 inline void check_sdtt_loss(const recorded_case& recorded, case_report& report) {
-  const index_t B = recorded.input_extent("x0_data", 0), D = recorded.input_extent("x0_data", 1), V = recorded.config<index_t>("V"),
-              T = recorded.config<index_t>("T"), M = recorded.config<index_t>("M"),
-              teacher_components = recorded.input_extent("teacher_logits_t", 0) / B;
+  const index_t B = recorded.input_extent("x0_data", 0), D = recorded.input_extent("x0_data", 1),
+                V = recorded.config<index_t>("V"), T = recorded.config<index_t>("T"), M = recorded.config<index_t>("M"),
+                teacher_components = recorded.input_extent("teacher_logits_t", 0) / B;
   const absorbing_process process = sdtt_process(recorded);
   const dimix::subs head = sdtt_head(recorded, process);
   const auto t = recorded.input<double>("t", B);                                                     // (B)

@@ -84,8 +84,8 @@ inline array<token, 2> sdtt_ancestral_step(const absorbing_process& process, con
 }
 
 inline void check_sdtt_samplers(const recorded_case& recorded, case_report& report) {
-  const index_t B = recorded.input_extent("x0_data", 0), D = recorded.input_extent("x0_data", 1), V = recorded.config<index_t>("V"),
-              T = recorded.config<index_t>("T");
+  const index_t B = recorded.input_extent("x0_data", 0), D = recorded.input_extent("x0_data", 1),
+                V = recorded.config<index_t>("V"), T = recorded.config<index_t>("T");
   const absorbing_process process = sdtt_process(recorded);
   const dimix::subs head = sdtt_head(recorded, process);
   const auto x_0 = recorded.input<token>("x0_data", B, D);                     // (B, D)
@@ -162,8 +162,9 @@ inline void check_sdtt_samplers(const recorded_case& recorded, case_report& repo
     });
   });
   report.check("analytic_probs", {"dimix::analytic_row::weight", "dimix::analytic::row"}, [&] {
-    return for_states(
-        [&](const auto& kernel, const auto& at, const auto& row, index_t s) { return analytic.row(kernel, at, row).weight(s); });
+    return for_states([&](const auto& kernel, const auto& at, const auto& row, index_t s) {
+      return analytic.row(kernel, at, row).weight(s);
+    });
   });
   report.check("analytic_x_s", {"dimix::draw_race", "dimix::analytic_row::weight", "dimix::analytic::row"}, [&] {
     const auto uniform = recorded.input<double>("uniform_analytic", B, D, V);  // (B, D, V)

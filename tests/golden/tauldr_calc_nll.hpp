@@ -10,7 +10,7 @@ namespace golden {
 
 inline void check_tauldr_calc_nll(const recorded_case& recorded, case_report& report) {
   const index_t B = recorded.config<index_t>("B"), M = recorded.config<index_t>("M"), D = recorded.config<index_t>("D"),
-              S = recorded.config<index_t>("S");
+                S = recorded.config<index_t>("S");
   const auto x_0 = recorded.input<token>("x0_data", B, D);                  // (B, D)
   const auto x_t = recorded.input<token>("x_t", B, D);                      // (B, D)
   const auto raw = recorded.input<double>("student_logits_t", B, M, D, S);  // (B, M, D, S)

@@ -65,7 +65,7 @@ inline void check_tauldr_distil_chain(const recorded_case& recorded, case_report
   check_tauldr_times(recorded, report);
 
   const index_t B = recorded.config<index_t>("B"), M = recorded.config<index_t>("M"), D = recorded.config<index_t>("D"),
-              S = recorded.config<index_t>("S");
+                S = recorded.config<index_t>("S");
   const auto x_0 = recorded.input<token>("x0_data", B, D);                                  // (B, D)
   const auto draws = recorded.input<token>("x0_from_student_u", B, M, D);                   // (B, M, D)
   const auto x_t = recorded.input<token>("x_t", B, D);                                      // (B, D)

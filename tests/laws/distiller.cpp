@@ -38,7 +38,8 @@ struct table_student {
     const index_t row_size = D * states;
     for (index_t row = 0; row < gradient.size() / row_size; ++row)
       for (index_t i = 0; i < row_size; ++i)
-        slopes.data()[static_cast<index_t>(used[static_cast<std::size_t>(row)]) * row_size + i] += gradient.data()[row * row_size + i];
+        slopes.data()[static_cast<index_t>(used[static_cast<std::size_t>(row)]) * row_size + i] +=
+            gradient.data()[row * row_size + i];
   }
 };
 
@@ -82,8 +83,13 @@ TEST_CASE("a step's gradient is that of its loss") {
   for (bool control_variates : {true, false})
     for (double fraction : {0.0, 0.5})
       for (index_t targets : {0, 3}) {
-        const distiller_options options{.targets = targets, .target_fraction = fraction, .control_variates = control_variates,
-                                        .datapoint_weight = 0.7, .datapoint_time = time_weight::sigmoid, .distillation_rows = 2, .seed = 9};
+        const distiller_options options{.targets = targets,
+                                        .target_fraction = fraction,
+                                        .control_variates = control_variates,
+                                        .datapoint_weight = 0.7,
+                                        .datapoint_time = time_weight::sigmoid,
+                                        .distillation_rows = 2,
+                                        .seed = 9};
         CAPTURE(control_variates);
         CAPTURE(fraction);
         step_is_the_gradient_of_its_loss(absorbing<4>{}, options);
@@ -112,7 +118,9 @@ TEST_CASE("what cannot be distilled is refused by name") {
   double likely[] = {1};
   const tabular teacher(process, view<const token, 2>(data, 1, D), view<const double, 1>(likely, 1));
   table_student student(4, 4);
-  const auto make = [&](distiller_options options) { return make_distiller<double>(process, teacher, student, detached{}, options, cpu(1)); };
+  const auto make = [&](distiller_options options) {
+    return make_distiller<double>(process, teacher, student, detached{}, options, cpu(1));
+  };
   CHECK_THROWS_WITH_AS(make({.components = 0}), doctest::Contains("components M = 0"), invalid_argument);
   CHECK_THROWS_WITH_AS(make({.shortest_gap = 0.5, .longest_gap = 0.1}), doctest::Contains("gaps [0.5, 0.1]"), invalid_argument);
   CHECK_THROWS_WITH_AS(make({.start_share = 1.5}), doctest::Contains("start_share = 1.5"), invalid_argument);

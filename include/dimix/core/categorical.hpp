@@ -50,7 +50,8 @@ DIMIX_HD token draw_categorical(index_t S, const LogProb& log_prob, random_block
   const index_t chosen = pick_by_share(blocks, total, bits.first(), block_sum, largest), first = chosen * block;
   const index_t count = smaller(S - first, block);
   const auto in_block = [&](index_t i) { return weight(first + i); };
-  return static_cast<token>(first + pick_by_share(count, block_sum(chosen), bits.second(), in_block, largest_of(count, in_block)));
+  return static_cast<token>(first +
+                            pick_by_share(count, block_sum(chosen), bits.second(), in_block, largest_of(count, in_block)));
 }
 
 /// The most probable state, the first of equals.

@@ -59,7 +59,8 @@ struct rng {
   static constexpr index_t max_draw = index_t{1} << 16;
   static constexpr index_t max_position = index_t{1} << 24;
 
-  DIMIX_HD constexpr random_block operator()(purpose what, std::uint64_t item, index_t step, index_t draw, index_t position) const {
+  DIMIX_HD constexpr random_block operator()(purpose what, std::uint64_t item, index_t step, index_t draw,
+                                             index_t position) const {
     const std::uint64_t place = static_cast<std::uint64_t>(what) << 58 | static_cast<std::uint64_t>(step) << 40 |
                                 static_cast<std::uint64_t>(draw) << 24 | static_cast<std::uint64_t>(position);
     return philox({{static_cast<std::uint32_t>(item), static_cast<std::uint32_t>(item >> 32), static_cast<std::uint32_t>(place),

@@ -51,7 +51,8 @@ struct half {
   }
   DIMIX_HD constexpr explicit half(double x) : half(static_cast<float>(x)) {}
   DIMIX_HD constexpr operator float() const {
-    const std::uint32_t sign = static_cast<std::uint32_t>(bits & 0x8000u) << 16, exponent = bits >> 10 & 0x1fu, mantissa = bits & 0x3ffu;
+    const std::uint32_t sign = static_cast<std::uint32_t>(bits & 0x8000u) << 16, exponent = bits >> 10 & 0x1fu,
+                        mantissa = bits & 0x3ffu;
     if (exponent == 0) {
       const float size = static_cast<float>(mantissa) * 0x1.0p-24f;
       return sign ? -size : size;
@@ -61,6 +62,7 @@ struct half {
   }
 };
 
-static_assert(std::is_trivially_copyable_v<bfloat16> && sizeof(bfloat16) == 2 && std::is_trivially_copyable_v<half> && sizeof(half) == 2);
+static_assert(std::is_trivially_copyable_v<bfloat16> && sizeof(bfloat16) == 2 && std::is_trivially_copyable_v<half> &&
+              sizeof(half) == 2);
 
 }  // namespace dimix

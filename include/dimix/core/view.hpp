@@ -13,7 +13,6 @@
 namespace dimix {
 
 using index_t = std::ptrdiff_t;  // of every size, extent and position in an array
-using index = index_t;
 
 struct host_space {};
 struct device_space {};

@@ -18,7 +18,9 @@ class tabular {
  public:
   /// sequences (n, D) with probabilities (n) that sum to 1 (within 1e-9).
   tabular(const Process& process, view<const token, 2> sequences, view<const double, 1> probabilities)
-      : process_(process), D_(sequences.extent(1)), sequences_(sequences.begin(), sequences.end()),
+      : process_(process),
+        D_(sequences.extent(1)),
+        sequences_(sequences.begin(), sequences.end()),
         probabilities_(probabilities.begin(), probabilities.end()) {
     expects_shape("tabular: probabilities", probabilities, sequences.extent(0));
     expects_tokens("tabular: sequences", sequences, process.space());
@@ -55,7 +57,8 @@ class tabular {
     row.assign(row.size(), 0.0);
     for (std::size_t n = 0; n < probabilities_.size(); ++n)
       for (index_t d = 0; d < D_; ++d)
-        row[static_cast<std::size_t>(d * outputs() + sequences_[n * static_cast<std::size_t>(D_) + static_cast<std::size_t>(d)])] += probabilities_[n];
+        row[static_cast<std::size_t>(
+            d * outputs() + sequences_[n * static_cast<std::size_t>(D_) + static_cast<std::size_t>(d)])] += probabilities_[n];
   }
 
   void posterior(view<const token, 1> x_t, double t, std::vector<double>& row) const {

@@ -18,12 +18,14 @@ struct pretrainer_options {
 template <class Real, class Process, class Net, backend Backend = cpu>
 class pretrainer {
   static_assert(trainable_denoiser<Net, Real>,
-                "pretrainer: Net must provide outputs(), operator(), forward(request, raw) and backward(gradient); see dimix/denoiser.hpp");
+                "pretrainer: Net must provide outputs(), operator(), forward(request, raw) and backward(gradient); see "
+                "dimix/denoiser.hpp");
 
  public:
   pretrainer(const Process& process, Net& net, pretrainer_options options = {}, Backend run_on = Backend{})
       : process_(process), net_(net), options_(options), run_on_(run_on) {
-    expects(options.shortest_time > 0 && options.shortest_time < 1, "pretrainer: shortest_time = ", options.shortest_time, " lies outside (0, 1)");
+    expects(options.shortest_time > 0 && options.shortest_time < 1, "pretrainer: shortest_time = ", options.shortest_time,
+            " lies outside (0, 1)");
   }
 
   /// x_0 (B, D) tokens; first_item: id of the first item, every item of a training with its own. Leaves the gradient of the mean
@@ -32,7 +34,8 @@ class pretrainer {
     prepare(x_0, first_item);
     gradient_.resize(x_0.extent(0), 1, x_0.extent(1), net_.outputs());  // (B, 1, D, outputs)
     net_.forward(asked(), raw_.whole());
-    const double loss = mean(nelbo<Real>(process_, head_of(net_, process_.space()), x_0, x_t_, t_, view<const Real, 4>(raw_), run_on_, gradient_.whole()));
+    const double loss = mean(nelbo<Real>(process_, head_of(net_, process_.space()), x_0, x_t_, t_, view<const Real, 4>(raw_),
+                                         run_on_, gradient_.whole()));
     net_.backward(gradient_);
     return loss;
   }
@@ -50,18 +53,18 @@ class pretrainer {
     const index_t B = x_0.extent(0), D = x_0.extent(1);
     const rng random{options_.seed};
     const double start = unit(random(purpose::time, first_item, 2, 0, 0).first());
-    items_.resize(B);                     // (B)
-    t_.resize(B);                         // (B)
-    times_.resize(B);                     // (B)
+    items_.resize(B);  // (B)
+    t_.resize(B);      // (B)
+    times_.resize(B);  // (B)
     for (index_t b = 0; b < B; ++b) {
       items_(b) = first_item + static_cast<std::uint64_t>(b);
       t_(b) = between(antithetic(start, b, B), options_.shortest_time, 1.0);
       times_(b) = static_cast<Real>(t_(b));
     }
-    x_t_.resize(B, D);                    // (B, D)
+    x_t_.resize(B, D);  // (B, D)
     corrupt(process_, x_0, t_, random, items_, x_t_.whole(), run_on_);
     raw_.resize(B, 1, D, net_.outputs());  // (B, 1, D, outputs)
-    none_.resize(B, 1, 0);                // (B, 1, 0)
+    none_.resize(B, 1, 0);                 // (B, 1, 0)
   }
   request<Real> asked() const { return {x_t_, times_, none_, items_, 0}; }
   static double mean(const array<Real, 1>& values) {

@@ -29,7 +29,9 @@ DIMIX_HD inline double two_intervals(double u, double branch, double split, doub
 }
 
 /// lowest + hit * u * width, hit = 0 or 1: an atom at `lowest` with the rest spread above it. tauldr: the times of the distillation term.
-DIMIX_HD inline double atom_and_interval(double u, bool hit, double lowest, double width) { return lowest + (hit ? u * width : 0.0); }
+DIMIX_HD inline double atom_and_interval(double u, bool hit, double lowest, double width) {
+  return lowest + (hit ? u * width : 0.0);
+}
 
 /// α_t / scale of the datapoint term.
 enum class time_weight { zero, constant, linear, sigmoid };
@@ -37,10 +39,14 @@ enum class time_weight { zero, constant, linear, sigmoid };
 /// zero: 0; constant: 1; linear: t; sigmoid: σ(20 (t - 1/2)).
 inline double weight_at(time_weight kind, double t) {
   switch (kind) {
-    case time_weight::zero: return 0;
-    case time_weight::constant: return 1;
-    case time_weight::linear: return t;
-    case time_weight::sigmoid: return sigmoid(20 * (t - 0.5));
+    case time_weight::zero:
+      return 0;
+    case time_weight::constant:
+      return 1;
+    case time_weight::linear:
+      return t;
+    case time_weight::sigmoid:
+      return sigmoid(20 * (t - 0.5));
   }
   fail("weight_at: ", static_cast<int>(kind), " is not a time_weight");
 }

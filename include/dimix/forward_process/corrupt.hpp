@@ -14,7 +14,8 @@ template <forward_process_like Process, backend Backend>
 void corrupt(const Process& process, view<const token, 2> x_0, view<const double, 1> t, rng random,
              view<const std::uint64_t, 1> items, view<token, 2> x_t, const Backend& run_on, index_t draw = 0) {
   const index_t B = x_0.extent(0), D = x_0.extent(1);
-  expects(t.extent(0) == B && items.extent(0) == B, "corrupt: x_0 has ", B, " items, but t ", t.extent(0), " and items ", items.extent(0));
+  expects(t.extent(0) == B && items.extent(0) == B, "corrupt: x_0 has ", B, " items, but t ", t.extent(0), " and items ",
+          items.extent(0));
   expects(x_t.extent(0) == B && x_t.extent(1) == D, "corrupt: x_t is ", shape_of(x_t), ", but x_0 is ", shape_of(x_0));
   expects_tokens("corrupt: x_0", x_0, process.space());
   expects_draws("corrupt", 0, draw, D);

@@ -55,7 +55,8 @@ struct two_time_kernel {
   /// x_0 kept until s and then hit; hit twice. For absorbing this is the two-stage draw: unmask or not, then the token.
   DIMIX_HD token draw_posterior(index_t d, token x_0, token y, random_block bits) const {
     const double at_y = prior(d, y);
-    const double same = static_cast<double>(stay) * ((x_0 == y ? static_cast<double>(kept_s) : 0.0) + static_cast<double>(hit_s) * at_y);
+    const double same =
+        static_cast<double>(stay) * ((x_0 == y ? static_cast<double>(kept_s) : 0.0) + static_cast<double>(hit_s) * at_y);
     const double revealed = static_cast<double>(jump) * at_y * static_cast<double>(kept_s);
     const double lost = static_cast<double>(jump) * at_y * static_cast<double>(hit_s);
     const double total = same + revealed + lost;
@@ -86,7 +87,10 @@ struct reverse_row {
     const Real other = kernel.hit_t * at_y;
     const bool frozen = other == Real(0);
     const Real log_same = log(kernel.kept_t + other), log_other = log(other);
-    const Real log_w = frozen ? -log_same : merge(exp_sum<Real>::of(log_p_y - log_same), exp_sum<Real>::of(log1m_exp(smaller(log_p_y, Real(0))) - log_other)).log();
+    const Real log_w = frozen ? -log_same
+                              : merge(exp_sum<Real>::of(log_p_y - log_same),
+                                      exp_sum<Real>::of(log1m_exp(smaller(log_p_y, Real(0))) - log_other))
+                                    .log();
     return {kernel, d, y, log_same, log_other, log_w, frozen};
   }
 

@@ -13,17 +13,17 @@ namespace dimix {
 struct place {
   index_t item;  // b
   index_t dim;   // d
-  token now;   // x_t[b, d]
+  token now;     // x_t[b, d]
 };
 
 template <class H, class Real = float>
-concept head = std::is_trivially_copyable_v<H> && std::is_trivially_copyable_v<typename H::template state<Real>> &&
-               requires(const H h, serial_group g, view<const Real, 1> raw, place at, typename H::template state<Real> state,
-                        index_t s) {
-                 { h.outputs(s) } -> std::same_as<index_t>;
-                 { h.template observe<Real>(g, raw, at) } -> std::same_as<typename H::template state<Real>>;
-                 { h.template row<Real>(raw, at, state).fixed() } -> std::same_as<token>;
-                 { h.template row<Real>(raw, at, state).log_prob(s) } -> std::same_as<Real>;
-               };
+concept head =
+    std::is_trivially_copyable_v<H> && std::is_trivially_copyable_v<typename H::template state<Real>> &&
+    requires(const H h, serial_group g, view<const Real, 1> raw, place at, typename H::template state<Real> state, index_t s) {
+      { h.outputs(s) } -> std::same_as<index_t>;
+      { h.template observe<Real>(g, raw, at) } -> std::same_as<typename H::template state<Real>>;
+      { h.template row<Real>(raw, at, state).fixed() } -> std::same_as<token>;
+      { h.template row<Real>(raw, at, state).log_prob(s) } -> std::same_as<Real>;
+    };
 
 }  // namespace dimix

@@ -15,7 +15,9 @@ struct stepped_row {
   Inner inner;
   reverse_row<Space, Real> step;
 
-  DIMIX_HD token fixed() const { return step.frozen ? step.y : inner.fixed() >= 0 && step.kernel.hit_s == Real(0) ? inner.fixed() : token{-1}; }
+  DIMIX_HD token fixed() const {
+    return step.frozen ? step.y : inner.fixed() >= 0 && step.kernel.hit_s == Real(0) ? inner.fixed() : token{-1};
+  }
   DIMIX_HD Real log_prob(index_t a) const { return step.log_prob(static_cast<token>(a), inner.log_prob(a)); }
 
   DIMIX_EXEC_CHECK_DISABLE
@@ -26,16 +28,21 @@ struct stepped_row {
       const Real kept = step.log_kept(static_cast<token>(a), inner.log_prob(a));
       return kept == -infinity<Real>() ? Real(0) : exp(kept - log_prob(a));
     };
-    if (step.frozen) return inner.backward(group, S, [](index_t) { return Real(0); }, write);
+    if (step.frozen)
+      return inner.backward(
+          group, S, [](index_t) { return Real(0); }, write);
     const Real spread = group.reduce(S, Real(0), plus{}, [&](index_t a) {
       const Real g = slope(a);
       return g == Real(0) ? Real(0) : g * (Real(1) - from_kept(a));
     });
-    inner.backward(group, S, [&](index_t x) {
-      const Real g = slope(x);
-      const Real hit = exp(inner.log_prob(x) - step.log_z(static_cast<token>(x)) - step.log_w);
-      return (g == Real(0) ? Real(0) : g * from_kept(x)) + hit * spread;
-    }, write);
+    inner.backward(
+        group, S,
+        [&](index_t x) {
+          const Real g = slope(x);
+          const Real hit = exp(inner.log_prob(x) - step.log_z(static_cast<token>(x)) - step.log_w);
+          return (g == Real(0) ? Real(0) : g * from_kept(x)) + hit * spread;
+        },
+        write);
   }
 };
 

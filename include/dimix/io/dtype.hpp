@@ -134,7 +134,8 @@ std::vector<T> convert(dtype type, std::span<const std::byte> bytes, std::string
       detail::convert_all<T, float>(bytes, values, plain);
       break;
     case dtype::f16:
-      detail::convert_all<T, std::uint16_t>(bytes, values, [](std::uint16_t bits) { return static_cast<T>(from_bits<half>(bits)); });
+      detail::convert_all<T, std::uint16_t>(bytes, values,
+                                            [](std::uint16_t bits) { return static_cast<T>(from_bits<half>(bits)); });
       break;
     case dtype::bf16:
       detail::convert_all<T, std::uint16_t>(bytes, values,

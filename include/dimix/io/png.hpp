@@ -80,8 +80,8 @@ inline std::vector<std::byte> encode_png(const image& picture) {
   expects(channels == 1 || channels == 3, "encode_png: channels = ", channels, " is neither 1 nor 3");
   expects(height >= 1 && width >= 1 && height <= (index_t{1} << 28) && width <= (index_t{1} << 28) / height,
           "encode_png: an image of ", height, " x ", width, " pixels is empty or too large");
-  expects(static_cast<index_t>(pixels.size()) == height * width * channels, "encode_png: ", pixels.size(), " values for ", height,
-          " x ", width, " pixels of ", channels, " channels");
+  expects(static_cast<index_t>(pixels.size()) == height * width * channels, "encode_png: ", pixels.size(), " values for ",
+          height, " x ", width, " pixels of ", channels, " channels");
   std::vector<std::byte> file;
   const auto append = [](void* context, void* data, int size) {
     const auto* bytes = static_cast<const std::byte*>(data);

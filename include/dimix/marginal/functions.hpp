@@ -11,7 +11,8 @@ namespace dimix {
 template <class Real, class Head, backend Backend>
 array<Real, 2> log_likelihood(const Head& head, view<const token, 2> x_t, view<const Real, 4> raw, view<const token, 3> targets,
                               index_t S, const Backend& run_on, view<const Real, 2> log_weights = {}) {
-  marginalisation<Real, Head> over(head, x_t, raw.extent(1), S, {.targets = targets, .log_weights = log_weights, .marginals = false});
+  marginalisation<Real, Head> over(head, x_t, raw.extent(1), S,
+                                   {.targets = targets, .log_weights = log_weights, .marginals = false});
   over.observe(raw, 0, run_on);
   over.close(run_on);
   array<Real, 2> result(over.batch(), over.targets());  // (B, K)
@@ -33,9 +34,11 @@ array<Real, 3> marginals(const Head& head, view<const token, 2> x_t, view<const 
 
 /// γ_km: (B, M, K), the posterior over components given target k; sums to 1 over m.
 template <class Real, class Head, backend Backend>
-array<Real, 3> responsibilities(const Head& head, view<const token, 2> x_t, view<const Real, 4> raw, view<const token, 3> targets,
-                                index_t S, const Backend& run_on, view<const Real, 2> log_weights = {}) {
-  marginalisation<Real, Head> over(head, x_t, raw.extent(1), S, {.targets = targets, .log_weights = log_weights, .marginals = false});
+array<Real, 3> responsibilities(const Head& head, view<const token, 2> x_t, view<const Real, 4> raw,
+                                view<const token, 3> targets, index_t S, const Backend& run_on,
+                                view<const Real, 2> log_weights = {}) {
+  marginalisation<Real, Head> over(head, x_t, raw.extent(1), S,
+                                   {.targets = targets, .log_weights = log_weights, .marginals = false});
   over.observe(raw, 0, run_on);
   over.close(run_on);
   const auto log_gamma = over.component_log_likelihood();
@@ -61,7 +64,8 @@ void draw_tokens(const Head& head, view<const token, 2> x_t, view<const Real, 4>
       const auto outputs = raw.row(b, m, d);
       const auto row = head.template row<Real>(outputs, at, head.template observe<Real>(group, outputs, at));
       out(b, m, d) = row.fixed() >= 0 ? row.fixed()
-                                      : draw_categorical(S, [&](index_t s) { return row.log_prob(s); }, random(what, items(b), step, m, d));
+                                      : draw_categorical(
+                                            S, [&](index_t s) { return row.log_prob(s); }, random(what, items(b), step, m, d));
     }
   });
   for (index_t i = 0; i < out.size(); ++i)

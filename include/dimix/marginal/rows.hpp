@@ -16,14 +16,14 @@ struct no_visit {
 template <class Real, class Storage, class Head, class Visit>
 struct observe_row {
   Head head;
-  view<const token, 2> tokens;                          // (B, D)
-  view<const Storage, 4> chunk;                         // (B, Mc, D, outputs)
+  view<const token, 2> tokens;   // (B, D)
+  view<const Storage, 4> chunk;  // (B, Mc, D, outputs)
   index_t first;
   view<const Real, 2> log_weights;                      // (B, M)
   view<typename Head::template state<Real>, 3> states;  // (B, M, D)
   bool marginals;
-  view<Real, 3> top, spread;                            // (B, D, S)  running maximum and sum of exponentials
-  view<unsigned char, 2> damaged;                       // (B, D)
+  view<Real, 3> top, spread;       // (B, D, S)  running maximum and sum of exponentials
+  view<unsigned char, 2> damaged;  // (B, D)
   Visit visit;
 
   template <class Group>
@@ -38,18 +38,21 @@ struct observe_row {
       const auto row = head.template row<Real>(raw, at, state);
       if (group.leader()) states(b, m, d) = state;
       if (row.fixed() >= 0) {
-        if (marginals && m == 0) group.for_each(top.extent(2), [&](index_t s) {
-          top(b, d, s) = row.log_prob(s);
-          spread(b, d, s) = row.log_prob(s) == -infinity<Real>() ? Real(0) : Real(1);
-        });
+        if (marginals && m == 0)
+          group.for_each(top.extent(2), [&](index_t s) {
+            top(b, d, s) = row.log_prob(s);
+            spread(b, d, s) = row.log_prob(s) == -infinity<Real>() ? Real(0) : Real(1);
+          });
         continue;
       }
       doubt += group.reduce(raw.extent(0), Real(0), plus{}, [&](index_t o) { return Real(0) * static_cast<Real>(raw[o]); });
-      if (marginals) group.for_each(top.extent(2), [&](index_t s) {
-        const auto sum = merge(exp_sum<Real>{top(b, d, s), spread(b, d, s)}, exp_sum<Real>::of(log_weights(b, m) + row.log_prob(s)));
-        top(b, d, s) = sum.max;
-        spread(b, d, s) = sum.sum;
-      });
+      if (marginals)
+        group.for_each(top.extent(2), [&](index_t s) {
+          const auto sum =
+              merge(exp_sum<Real>{top(b, d, s), spread(b, d, s)}, exp_sum<Real>::of(log_weights(b, m) + row.log_prob(s)));
+          top(b, d, s) = sum.max;
+          spread(b, d, s) = sum.sum;
+        });
       visit(group, row, b, m, d);
     }
     if (group.leader()) damaged(b, d) = doubt != Real(0);
@@ -60,8 +63,8 @@ struct observe_row {
 template <class Real, class Storage, class Head>
 struct likelihood_row {
   Head head;
-  view<const token, 2> tokens;                                // (B, D)
-  view<const Storage, 4> chunk;                               // (B, Mc, D, outputs)
+  view<const token, 2> tokens;   // (B, D)
+  view<const Storage, 4> chunk;  // (B, Mc, D, outputs)
   index_t first;
   view<const token, 3> targets;                               // (B, K, D)
   view<const typename Head::template state<Real>, 3> states;  // (B, M, D)

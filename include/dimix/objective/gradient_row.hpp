@@ -9,17 +9,17 @@ namespace dimix {
 /// What the terms of a site share.
 template <class Real>
 struct objective_site {
-  view<const token, 2> tokens;         // (B, D)  x_t
-  view<const token, 3> targets;        // (B, K, D)
-  view<const Real, 2> log_weights;     // (B, M)
-  view<const Real, 3> log_marginals;   // (B, D, S)
+  view<const token, 2> tokens;        // (B, D)  x_t
+  view<const token, 3> targets;       // (B, K, D)
+  view<const Real, 2> log_weights;    // (B, M)
+  view<const Real, 3> log_marginals;  // (B, D, S)
 };
 
 /// Called in the sweep that observes: values of the component terms, summed over m in the order of the chunks.
 template <class Real, class... Terms>
 struct component_visit {
   term_pack<Terms...> terms;
-  index_t states;                     // S
+  index_t states;                   // S
   view<const Real, 2> log_weights;  // (B, M)
   view<Real, 3> values;             // (terms, B, D)
   view<Real, 3> slopes;             // (B, M, D)  or empty: this part of d loss / d log π_m
@@ -81,9 +81,9 @@ struct gradient_row {
   view<const typename Head::template state<Real>, 3> states;  // (B, M, D)
   view<const Storage, 4> chunk;                               // (B, Mc, D, outputs)
   index_t first;
-  view<const Real, 3> responsibility;                         // (B, M, K)  weight(b) a_k γ_km
-  view<Real, 3> slopes;                                       // (B, M, D)  or empty: the marginal part of d loss / d log π_m
-  view<Storage, 4> out;                                       // (B, Mc, D, outputs)
+  view<const Real, 3> responsibility;  // (B, M, K)  weight(b) a_k γ_km
+  view<Real, 3> slopes;                // (B, M, D)  or empty: the marginal part of d loss / d log π_m
+  view<Storage, 4> out;                // (B, Mc, D, outputs)
   bool accumulate;
   Real scale;
 
@@ -105,9 +105,11 @@ struct gradient_row {
       if (!prepared) marginal_slopes(group, b, d, U);
       prepared = true;
       component_slopes(group, row, b, m, d, U, slope);
-      row.backward(group, S, [&](index_t s) { return slope[s]; }, [&](index_t o, Real g) {
-        target[o] = static_cast<Storage>((accumulate ? static_cast<Real>(target[o]) : Real(0)) + scale * g);
-      });
+      row.backward(
+          group, S, [&](index_t s) { return slope[s]; },
+          [&](index_t o, Real g) {
+            target[o] = static_cast<Storage>((accumulate ? static_cast<Real>(target[o]) : Real(0)) + scale * g);
+          });
       group.sync();
     }
   }
@@ -160,7 +162,8 @@ struct gradient_row {
       if (!slopes.empty()) {
         const Real marginal_part = group.reduce(U.extent(0), Real(0), plus{}, [&](index_t s) {
           const Real weighted = site.log_weights(b, m) + row.log_prob(s);
-          return U[s] == Real(0) || weighted == -infinity<Real>() ? Real(0) : exp(weighted - site.log_marginals(b, d, s)) * U[s];
+          return U[s] == Real(0) || weighted == -infinity<Real>() ? Real(0)
+                                                                  : exp(weighted - site.log_marginals(b, d, s)) * U[s];
         });
         if (group.leader()) slopes(b, m, d) = marginal_part;
       }

@@ -15,12 +15,13 @@
 
 namespace dimix {
 
-/// l and d l / d log p_0(z) of one position. x_0 and x_t tokens; log_p(s) the denoiser's log-row; beta the jump rate at t.
+/// l and d l / d log p_0(z) of one position. x_0 and x_t tokens; log_p(s) the denoiser's log-row; beta the jump rate at t
+/// and decay = -alpha' = beta alpha, which stays finite where alpha reaches 0.
 template <class Space, class Real>
 struct nelbo_position {
   reverse_row<Space, Real> step;
   token x_0;
-  Real beta;
+  Real beta, decay;
 
   template <class Group, class LogP>
   DIMIX_HD Real value(const Group& group, index_t S, const LogP& log_p) const {
@@ -44,9 +45,11 @@ struct nelbo_position {
     const auto& k = step.kernel;
     const auto pull = [&](index_t y) {  // d l / d s_θ(y)
       if (y == step.y) return Real(0);
-      return weight() * (Real(1) - exp(log_true_score(static_cast<token>(y)) - log_model_score(static_cast<token>(y), log_p(y))));
+      return weight() *
+             (Real(1) - exp(log_true_score(static_cast<token>(y)) - log_model_score(static_cast<token>(y), log_p(y))));
     };
-    const Real shared = group.reduce(S, Real(0), plus{}, [&](index_t y) { return pull(y) * k.hit_t * k.prior(step.d, static_cast<token>(y)); });
+    const Real shared =
+        group.reduce(S, Real(0), plus{}, [&](index_t y) { return pull(y) * k.hit_t * k.prior(step.d, static_cast<token>(y)); });
     group.for_each(S, [&](index_t z) {
       const Real over_z = exp(log_p(z) - step.log_z(static_cast<token>(z)));
       store(z, over_z * (k.kept_t * pull(z) + shared));
@@ -55,7 +58,7 @@ struct nelbo_position {
 
  private:
   DIMIX_HD Real weight() const { return beta * step.kernel.prior(step.d, step.y); }
-  DIMIX_HD Real masked_weight() const { return weight() * step.kernel.kept_t / step.kernel.hit_t; }
+  DIMIX_HD Real masked_weight() const { return decay * step.kernel.prior(step.d, step.y) / step.kernel.hit_t; }
   DIMIX_HD Real log_true_score(token y) const {
     using std::log;
     return log(step.kernel.marginal_t(step.d, x_0, y)) - step.log_z(x_0);
@@ -63,7 +66,9 @@ struct nelbo_position {
   DIMIX_HD Real log_model_score(token y, Real log_p) const {
     using std::log;
     const auto& k = step.kernel;
-    return merge(exp_sum<Real>::of(log(k.kept_t) + log_p - step.log_z(y)), exp_sum<Real>::of(log(k.hit_t * k.prior(step.d, y)) + step.log_w)).log();
+    return merge(exp_sum<Real>::of(log(k.kept_t) + log_p - step.log_z(y)),
+                 exp_sum<Real>::of(log(k.hit_t * k.prior(step.d, y)) + step.log_w))
+        .log();
   }
 };
 
@@ -72,7 +77,7 @@ template <class Real, class Head, class Space>
 struct nelbo_row {
   Head head;
   view<const two_time_kernel<Space, Real>, 1> kernels;  // (B)
-  view<const Real, 1> beta;                             // (B)
+  view<const Real, 1> beta, decay;                      // (B)
   view<const token, 2> x_0, x_t;                        // (B, D)
   view<const Real, 4> raw;                              // (B, 1, D, outputs)
   view<Real, 2> values;                                 // (B, D)
@@ -86,13 +91,15 @@ struct nelbo_row {
     const auto outputs = raw.row(b, index_t{0}, d);
     const auto row = head.template row<Real>(outputs, at, head.template observe<Real>(group, outputs, at));
     const auto log_p = [&](index_t s) { return row.log_prob(s); };
-    const nelbo_position<Space, Real> here{reverse_row<Space, Real>::make(kernels[b], d, at.now, row.log_prob(at.now)), x_0(b, d), beta[b]};
+    const nelbo_position<Space, Real> here{reverse_row<Space, Real>::make(kernels[b], d, at.now, row.log_prob(at.now)),
+                                           x_0(b, d), beta[b], decay[b]};
     const Real value = here.value(group, S, log_p);
     if (group.leader()) values(b, d) = value;
     if (out.empty()) return;
     here.slopes(group, S, log_p, [&](index_t s, Real slope) { tile[s] = slope; });
     group.sync();
-    row.backward(group, S, [&](index_t s) { return tile[s]; }, [&](index_t o, Real g) { out(b, index_t{0}, d, o) = scale * g; });
+    row.backward(
+        group, S, [&](index_t s) { return tile[s]; }, [&](index_t o, Real g) { out(b, index_t{0}, d, o) = scale * g; });
     group.sync();
   }
 };
@@ -101,8 +108,8 @@ struct nelbo_row {
 /// x_0, x_t (B, D); t (B) in (0, 1]; raw (B, 1, D, outputs); out, if given, the gradient of the mean over items.
 /// Throws numeric_error when a value is not finite.
 template <class Real, class Process, class Head, backend Backend>
-array<Real, 1> nelbo(const Process& process, const Head& head, view<const token, 2> x_0, view<const token, 2> x_t, view<const double, 1> t,
-                     view<const Real, 4> raw, const Backend& run_on, view<Real, 4> out = {}) {
+array<Real, 1> nelbo(const Process& process, const Head& head, view<const token, 2> x_0, view<const token, 2> x_t,
+                     view<const double, 1> t, view<const Real, 4> raw, const Backend& run_on, view<Real, 4> out = {}) {
   using Space = typename Process::space_type;
   const index_t B = x_t.extent(0), D = x_t.extent(1), S = process.max_states();
   expects_shape("nelbo: x_0", x_0, B, D);
@@ -112,20 +119,24 @@ array<Real, 1> nelbo(const Process& process, const Head& head, view<const token,
   expects_tokens("nelbo: x_0", x_0, process.space());
   expects_tokens("nelbo: x_t", x_t, process.space());
   std::vector<two_time_kernel<Space, Real>> kernels;
-  array<Real, 1> beta(B);                                // (B)
+  array<Real, 1> beta(B), decay(B);  // (B)
   for (index_t b = 0; b < B; ++b) {
     expects(t(b) > 0 && t(b) <= 1, "nelbo: t[", b, "] = ", t(b), " lies outside (0, 1]");
     kernels.push_back(process.template between<Real>(0, t(b)));
     beta(b) = static_cast<Real>(rate(process.schedule(), t(b)));
+    decay(b) = static_cast<Real>(-alpha_prime(process.schedule(), t(b)));
   }
-  array<Real, 2> values(B, D);                           // (B, D)
-  run_on.template sweep<Real>(B * D, S,
-                              nelbo_row<Real, Head, Space>{head, {kernels.data(), B}, beta, x_0, x_t, raw, values, out, Real(1) / static_cast<Real>(B)});
-  array<Real, 1> total(B);                               // (B)
+  array<Real, 2> values(B, D);  // (B, D)
+  run_on.template sweep<Real>(
+      B * D, S,
+      nelbo_row<Real, Head, Space>{
+          head, {kernels.data(), B}, beta, decay, x_0, x_t, raw, values, out, Real(1) / static_cast<Real>(B)});
+  array<Real, 1> total(B);  // (B)
   for (index_t b = 0; b < B; ++b) {
     total(b) = Real(0);
     for (index_t d = 0; d < D; ++d) total(b) += values(b, d);
-    expects<numeric_error>(std::isfinite(total(b)), "nelbo: item ", b, " at t = ", t(b), " is ", total(b), " (non-finite logits?)");
+    expects<numeric_error>(std::isfinite(total(b)), "nelbo: item ", b, " at t = ", t(b), " is ", total(b),
+                           " (non-finite logits?)");
   }
   return total;
 }

@@ -42,11 +42,13 @@ concept joint_term = requires(const T t, index_t i) {
 };
 
 template <class T, class Real>
-concept loss_term = std::is_trivially_copyable_v<T> && requires(const T t, index_t i) {
-  { t.weight(i) } -> std::same_as<Real>;
-  t.check(i, i, i, i);
-} && (!T::uses_components || component_term<T, Real>) && (!T::uses_marginals || marginal_term<T, Real>) &&
-    (!T::uses_joint || joint_term<T, Real>);
+concept loss_term = std::is_trivially_copyable_v<T> &&
+                    requires(const T t, index_t i) {
+                      { t.weight(i) } -> std::same_as<Real>;
+                      t.check(i, i, i, i);
+                    } &&
+                    (!T::uses_components || component_term<T, Real>)&&(!T::uses_marginals || marginal_term<T, Real>)&&(
+                        !T::uses_joint || joint_term<T, Real>);
 
 template <class T>
 inline constexpr bool joint_with_control_variate = [] {
@@ -85,7 +87,9 @@ struct distillation_bound {
 
   static constexpr bool uses_components = true, uses_marginals = false, uses_joint = false;
   DIMIX_HD Real weight(index_t b) const { return weights(b); }
-  DIMIX_HD slope_of<Real> component(index_t b, index_t d, index_t s, Real log_p) const { return cross_divergence(target(b, d, s), log_p); }
+  DIMIX_HD slope_of<Real> component(index_t b, index_t d, index_t s, Real log_p) const {
+    return cross_divergence(target(b, d, s), log_p);
+  }
   void check(index_t B, index_t D, index_t S, index_t) const {
     expects_shape("distillation_bound: target", target, B, D, S);
     weights.check("distillation_bound: weights", B);
@@ -101,7 +105,9 @@ struct marginal_divergence {
 
   static constexpr bool uses_components = false, uses_marginals = true, uses_joint = false;
   DIMIX_HD Real weight(index_t b) const { return weights(b); }
-  DIMIX_HD slope_of<Real> marginal(index_t b, index_t d, index_t s, Real log_p) const { return cross_divergence(target(b, d, s), log_p); }
+  DIMIX_HD slope_of<Real> marginal(index_t b, index_t d, index_t s, Real log_p) const {
+    return cross_divergence(target(b, d, s), log_p);
+  }
   void check(index_t B, index_t D, index_t S, index_t) const {
     expects_shape("marginal_divergence: target", target, B, D, S);
     weights.check("marginal_divergence: weights", B);
@@ -136,7 +142,7 @@ template <class Real>
 using joint_negative_log_likelihood = joint_likelihood<Real, false>;
 
 /// Consistency with control variates: mean_k L_cor(x_k) + sum_d KL(P^_d || P_d). tokens (B, K, D): draws of the student at u;
-/// target (B, D, S): its marginals P^ there, constants for the gradient. Source: tauldr losses.py consis_loss.
+/// target (B, D, S): its marginals P^ there, constants for the gradient. The weights are those of the draws. Source: tauldr losses.py consis_loss.
 template <class Real>
 struct consistency {
   correlation<Real> draws;

@@ -33,16 +33,19 @@ struct analytic_row {
 struct analytic {
   template <class Space, class Real, class Row>
   DIMIX_HD auto row(const two_time_kernel<Space, Real>& kernel, const place& at, const Row& denoised) const {
-    analytic_row<Row, Space, Real> result{denoised, score_row<Space, Real>::make(kernel, at.dim, at.now, denoised.log_prob(at.now)), Real(0)};
+    analytic_row<Row, Space, Real> result{
+        denoised, score_row<Space, Real>::make(kernel, at.dim, at.now, denoised.log_prob(at.now)), Real(0)};
     for (index_t y = 0; y < kernel.space.max_states(); ++y) result.sum_of_scores += result.score(y);
     return result;
   }
 
   DIMIX_EXEC_CHECK_DISABLE
   template <class Space, class Real, class Denoised, class Bits>
-  DIMIX_HD token draw(const two_time_kernel<Space, Real>& kernel, const place& at, index_t S, const Denoised& denoised, const Bits& bits_of) const {
+  DIMIX_HD token draw(const two_time_kernel<Space, Real>& kernel, const place& at, index_t S, const Denoised& denoised,
+                      const Bits& bits_of) const {
     const auto law = row(kernel, at, denoised());
-    return draw_categorical(S, [&](index_t a) { return law.log_prob(a); }, bits_of(purpose::transition));
+    return draw_categorical(
+        S, [&](index_t a) { return law.log_prob(a); }, bits_of(purpose::transition));
   }
 };
 

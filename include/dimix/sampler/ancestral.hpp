@@ -21,12 +21,14 @@ struct ancestral_row {
 struct ancestral {
   template <class Space, class Real, class Row>
   DIMIX_HD auto row(const two_time_kernel<Space, Real>& kernel, const place& at, const Row& denoised) const {
-    return ancestral_row<Row, Space, Real>{denoised, reverse_row<Space, Real>::make(kernel, at.dim, at.now, denoised.log_prob(at.now))};
+    return ancestral_row<Row, Space, Real>{denoised,
+                                           reverse_row<Space, Real>::make(kernel, at.dim, at.now, denoised.log_prob(at.now))};
   }
 
   DIMIX_EXEC_CHECK_DISABLE
   template <class Space, class Real, class Denoised, class Bits>
-  DIMIX_HD token draw(const two_time_kernel<Space, Real>& kernel, const place& at, index_t S, const Denoised& denoised, const Bits& bits_of) const {
+  DIMIX_HD token draw(const two_time_kernel<Space, Real>& kernel, const place& at, index_t S, const Denoised& denoised,
+                      const Bits& bits_of) const {
     const random_block transition = bits_of(purpose::transition);
     if constexpr (masked_space<Space>) {
       if (at.now != kernel.space.mask()) return at.now;
@@ -35,7 +37,9 @@ struct ancestral {
       if (x_s == at.now) return x_s;
     }
     const auto row = denoised();
-    const token x_0 = row.fixed() >= 0 ? row.fixed() : draw_categorical(S, [&](index_t s) { return row.log_prob(s); }, bits_of(purpose::denoise));
+    const token x_0 = row.fixed() >= 0 ? row.fixed()
+                                       : draw_categorical(
+                                             S, [&](index_t s) { return row.log_prob(s); }, bits_of(purpose::denoise));
     return x_0 < 0 ? x_0 : kernel.draw_posterior(at.dim, x_0, at.now, transition);
   }
 };
@@ -45,7 +49,8 @@ struct ancestral {
 template <class Space, class Real>
 DIMIX_HD Real masked_update_weight(const two_time_kernel<Space, Real>& kernel, token s, Real log_p) {
   using std::exp;
-  static_assert(masked_space<Space>, "masked_update_weight: only a space with a mask has this row; see dimix/sampler/ancestral.hpp");
+  static_assert(masked_space<Space>,
+                "masked_update_weight: only a space with a mask has this row; see dimix/sampler/ancestral.hpp");
   return s == kernel.space.mask() ? kernel.hit_s : exp(log_p) * kernel.kept_s * kernel.jump;
 }
 

@@ -10,16 +10,16 @@
 namespace dimix {
 
 struct sample_options {
-  index_t batch = 1;                              // B sequences
-  index_t dims = 1;                               // D positions each
-  index_t steps = 1;                              // N network calls, when no grid is given
+  index_t batch = 1;  // B sequences
+  index_t dims = 1;   // D positions each
+  index_t steps = 1;  // N network calls, when no grid is given
   std::uint64_t seed = 0;
-  std::uint64_t first_item = 0;                 // ids first_item, first_item + 1, ...: the same id gives the same sequence
+  std::uint64_t first_item = 0;  // ids first_item, first_item + 1, ...: the same id gives the same sequence
   latent_scope scope = latent_scope::per_path;
-  bool argmax_tail = false;                     // the last step takes the most probable state
-  time_grid grid = {};                          // N + 1 falling times; empty: uniform
-  view<const token, 2> evidence = {};           // (B, D)  known tokens, -1 where unknown; needs a space with a mask
-  index_t chunk = 512;                            // sequences per network call; does not change the result
+  bool argmax_tail = false;            // the last step takes the most probable state
+  time_grid grid = {};                 // N + 1 falling times; empty: uniform
+  view<const token, 2> evidence = {};  // (B, D)  known tokens, -1 where unknown; needs a space with a mask
+  index_t chunk = 512;                 // sequences per network call; does not change the result
 };
 
 /// B sequences of D tokens: (B, D). Deterministic in the seed and the ids, for any chunk and number of threads.
@@ -41,7 +41,7 @@ array<token, 2> sample(const Process& process, const Net& net, const sample_opti
     for (index_t i = 0; i < count; ++i) items(i) = options.first_item + static_cast<std::uint64_t>(first + i);
     draw_initial(process, rng{options.seed}, items, part);
     if (!options.evidence.empty()) reveal(process, options.evidence, first, B, part);
-    array<double, 1> s(count), t(count);   // (count)
+    array<double, 1> s(count), t(count);  // (count)
     sampler_state state{options.seed, 0};
     for (std::size_t n = 0; n + 1 < grid.size(); ++n) {
       t.fill(grid[n]);
