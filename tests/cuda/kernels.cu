@@ -331,7 +331,7 @@ TEST_CASE("cuda: a row of the continuous-time bound") {
   SKIP_WITHOUT_DEVICE();
   const forward_process process(uniform<17>{}, log_linear{});
   const index_t B = 4, D = 6, S = 17;
-  shared_memory<float> raw(B * D * S), beta(B), values(B * D), out(B * D * S), tiles(B * D * S);
+  shared_memory<float> raw(B * D * S), beta(B), decay(B), values(B * D), out(B * D * S), tiles(B * D * S);
   shared_memory<token> x_0(B * D), x_t(B * D);
   shared_memory<two_time_kernel<uniform<17>, float>> kernels(B);
   fill(raw, 2, 2);
@@ -339,12 +339,14 @@ TEST_CASE("cuda: a row of the continuous-time bound") {
     const double t = static_cast<double>(b + 1) / 5;
     kernels[b] = process.between<float>(0, t);
     beta[b] = static_cast<float>(rate(process.schedule(), t));
+    decay[b] = static_cast<float>(-alpha_prime(process.schedule(), t));
     for (index_t d = 0; d < D; ++d)
       x_0[b * D + d] = static_cast<token>((b + 3 * d) % S), x_t[b * D + d] = static_cast<token>((b * d) % S);
   }
   const nelbo_row<float, softmax, uniform<17>> body{softmax{},
                                                     {kernels.data(), B},
                                                     {beta.data(), B},
+                                                    {decay.data(), B},
                                                     {x_0.data(), B, D},
                                                     {x_t.data(), B, D},
                                                     {raw.data(), B, 1, D, S},
