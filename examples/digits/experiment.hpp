@@ -2,8 +2,7 @@
 #pragma once
 
 #include "learner.hpp"
-#include "quality.hpp"
-#include "settings.hpp"
+#include "run.hpp"
 
 #include <dimix/dimix.hpp>
 #include <dimix/nn/mlp_denoiser.hpp>
@@ -11,26 +10,10 @@
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
-#include <functional>
 #include <string>
 #include <vector>
 
 namespace digits {
-
-/// A line of the table.
-struct measured {
-  std::string sampler;
-  index_t calls = 0;
-  quality seen{};
-  double seconds = 0;  // per 1000 images
-};
-
-struct outcome {
-  std::vector<measured> rows;
-  std::map<std::string, array<token, 2>> pictures;  // the first images of some rows, by "sampler calls"
-};
-
-inline constexpr index_t pictured = 64;
 
 template <class Process, class Latent>
 class experiment {
@@ -38,9 +21,14 @@ class experiment {
   using teacher_net = dimix::nn::mlp_denoiser<float>;
   using student_net = dimix::nn::mlp_denoiser<float, Latent>;
 
-  experiment(const settings& chosen, const Process& process, Latent latent, const image_split& images,
-             const quality_meter& meter, index_t seed, dimix::cpu run_on)
-      : chosen_(chosen), process_(process), latent_(latent), images_(images), meter_(meter), seed_(seed), run_on_(run_on) {}
+  experiment(const run_input& in, const Process& process, Latent latent)
+      : chosen_(in.chosen),
+        process_(process),
+        latent_(latent),
+        images_(in.images),
+        meter_(in.meter),
+        seed_(in.seed),
+        run_on_(in.run_on) {}
 
   outcome run() {
     teacher_net teacher(shape(0.1), {}, run_on_);
@@ -177,5 +165,16 @@ class experiment {
   index_t seed_;
   dimix::cpu run_on_;
 };
+
+/// One seed over a space, with the schedule and the law of λ that were chosen.
+template <class Space>
+outcome run_with(const Space& space, const run_input& in) {
+  const auto& names = schedule_names();
+  const chosen_schedule schedule{static_cast<int>(std::find(names.begin(), names.end(), in.chosen.schedule) - names.begin())};
+  const dimix::forward_process process(space, schedule);
+  const auto run = [&](auto latent) { return experiment(in, process, latent).run(); };
+  return in.chosen.latent == "categorical" ? run(dimix::categorical_latent{in.chosen.components})
+                                           : run(dimix::uniform_latent{});
+}
 
 }  // namespace digits

@@ -1,5 +1,5 @@
 // digits: a factorized teacher learns small images by masked diffusion, a mixture student is distilled from it with the Di4C losses, and
-// both are sampled with few network calls. Read in this order: settings, dataset, experiment (learner inside), quality, report.
+// both are sampled with few network calls. Read in this order: settings, dataset, run, experiment (learner inside), quality, report.
 #include "report.hpp"
 
 #include <cstdio>
@@ -7,22 +7,6 @@
 #include <filesystem>
 
 namespace digits {
-
-template <class Space, class F>
-std::vector<outcome> with_latent(const settings& chosen, const Space& space, const F& run) {
-  const auto& names = schedule_names();
-  const chosen_schedule schedule{static_cast<int>(std::find(names.begin(), names.end(), chosen.schedule) - names.begin())};
-  const dimix::forward_process process(space, schedule);
-  if (chosen.latent == "categorical") return run(process, dimix::categorical_latent{chosen.components});
-  return run(process, dimix::uniform_latent{});
-}
-
-/// The process and the law of λ are types: every choice is compiled, and the run picks one.
-template <class F>
-std::vector<outcome> with_process(const settings& chosen, index_t levels, const F& run) {
-  if (chosen.process == "absorbing") return with_latent(chosen, dimix::absorbing<>{{levels + 1}}, run);
-  return with_latent(chosen, dimix::uniform<>{{levels}}, run);
-}
 
 int main(const settings& chosen) {
   const dimix::cpu run_on(static_cast<int>(chosen.threads));
@@ -44,16 +28,12 @@ int main(const settings& chosen) {
   }
   const quality_meter meter(parts.train, chosen.on_validation ? parts.validation : parts.held_out, classifier, run_on);
 
-  const auto outcomes = with_process(chosen, images.levels, [&](const auto& process, const auto& latent) {
-    std::vector<outcome> all;
-    for (index_t s = 0; s < chosen.seeds; ++s) {
-      const index_t seed = chosen.seed + s;
-      if (chosen.seeds > 1) std::fprintf(stderr, "seed %td\n", seed);
-      using run_type = experiment<std::decay_t<decltype(process)>, std::decay_t<decltype(latent)>>;
-      all.push_back(run_type(chosen, process, latent, parts, meter, seed, run_on).run());
-    }
-    return all;
-  });
+  std::vector<outcome> outcomes;
+  for (index_t seed = chosen.seed; seed < chosen.seed + chosen.seeds; ++seed) {
+    if (chosen.seeds > 1) std::fprintf(stderr, "seed %td\n", seed);
+    const run_input in{chosen, parts, meter, seed, run_on};
+    outcomes.push_back(chosen.process == "absorbing" ? run_absorbing(in) : run_uniform(in));
+  }
   report(chosen, parts, meter.floor(), outcomes).write();
   return 0;
 }

@@ -11,13 +11,9 @@
 
 #include <dimix/backend/cpu.hpp>
 
-#include <Eigen/Eigenvalues>
-#include <Eigen/SVD>
+#include <Eigen/Core>
 
-#include <cmath>
-#include <limits>
 #include <optional>
-#include <utility>
 
 namespace digits {
 
@@ -28,14 +24,7 @@ struct moments {
 };
 
 /// rows (n, F), n >= 2
-inline moments moments_of(const Eigen::MatrixXd& rows) {
-  dimix::expects(rows.rows() >= 2, "moments_of: ", rows.rows(), " rows have no covariance, at least 2 are needed");
-  moments result;
-  result.mean = rows.colwise().mean().transpose();
-  const Eigen::MatrixXd centred = rows.rowwise() - result.mean.transpose();  // (n, F)
-  result.covariance.noalias() = centred.transpose() * centred / static_cast<double>(rows.rows() - 1);
-  return result;
-}
+moments moments_of(const Eigen::MatrixXd& rows);
 
 /// The squared Frechet (2-Wasserstein) distance of two Gaussians,
 ///   |m_1 - m_2|^2 + tr(C_1 + C_2 - 2 (C_1^{1/2} C_2 C_1^{1/2})^{1/2})
@@ -43,18 +32,7 @@ inline moments moments_of(const Eigen::MatrixXd& rows) {
 /// trace is the sum of the singular values of C_1^{1/2} C_2^{1/2}, which takes the square root of nothing that was squared
 /// before: covariances without full rank lose no digits, and a distance to itself is 0 to rounding. Eigenvalues below 0 count
 /// as 0.
-inline double frechet_distance(const moments& a, const moments& b) {
-  dimix::expects(a.mean.size() == b.mean.size(), "frechet_distance: means of ", a.mean.size(), " and ", b.mean.size(),
-                 " features");
-  const auto root = [](const Eigen::MatrixXd& covariance) -> Eigen::MatrixXd {
-    const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver(covariance);
-    return solver.eigenvalues().cwiseMax(0.0).cwiseSqrt().asDiagonal() * solver.eigenvectors().transpose();
-  };
-  const Eigen::MatrixXd product = root(a.covariance) * root(b.covariance).transpose();  // (F, F)
-  const double overlap = Eigen::JacobiSVD<Eigen::MatrixXd>(product).singularValues().sum();
-  const double distance = (a.mean - b.mean).squaredNorm() + a.covariance.trace() + b.covariance.trace() - 2.0 * overlap;
-  return std::max(0.0, distance);
-}
+double frechet_distance(const moments& a, const moments& b);
 
 /// One row of the table. Features and classifier columns are NaN where there is no classifier.
 struct quality {
@@ -77,19 +55,6 @@ struct statistics {
   double confidence = 0, inception = 0;
 };
 
-/// Mean |difference| over the pairs of pixels; 0 where there is but one pixel.
-inline double correlation_gap(const Eigen::MatrixXd& a, const Eigen::MatrixXd& b) {
-  const index_t dims = a.rows();
-  const auto correlation = [](const Eigen::MatrixXd& covariance, index_t i, index_t j) {
-    const double scale = covariance(i, i) * covariance(j, j);
-    return scale > 0 ? covariance(i, j) / std::sqrt(scale) : 0.0;
-  };
-  double sum = 0;
-  for (index_t i = 0; i < dims; ++i)
-    for (index_t j = 0; j < i; ++j) sum += std::abs(correlation(a, i, j) - correlation(b, i, j));
-  return dims < 2 ? 0.0 : sum / (0.5 * static_cast<double>(dims * (dims - 1)));
-}
-
 }  // namespace detail
 
 /// Holds what is needed of the training and the reference images, and measures samples against them. Cost of a measurement of n
@@ -99,104 +64,21 @@ class quality_meter {
   static constexpr index_t components = 16;
 
   /// Without weights the classifier's columns are NaN. Sets of other sizes or levels than train's are refused.
-  quality_meter(image_set train, image_set reference, std::optional<feature_weights> classifier, dimix::cpu cpu)
-      : train_(std::move(train)), reference_(std::move(reference)), classifier_(std::move(classifier)), cpu_(std::move(cpu)) {
-    dimix::expects(reference_.dims() == train_.dims() && reference_.levels == train_.levels,
-                   "quality_meter: reference has D = ", reference_.dims(), " and ", reference_.levels,
-                   " levels, train has D = ", train_.dims(), " and ", train_.levels);
-    of_train_ = statistics_of(train_.tokens);
-    of_reference_ = statistics_of(reference_.tokens);
-    const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver(of_train_.pixels.covariance);
-    axes_ = solver.eigenvectors().rightCols(std::min(components, train_.dims()));  // (D, 16): largest eigenvalues last
-    train_levels_ = levels_of(train_.tokens);
-    train_squares_ = train_levels_.rowwise().squaredNorm();
-  }
+  quality_meter(image_set train, image_set reference, std::optional<feature_weights> classifier, dimix::cpu cpu);
 
   /// samples (n, D), n >= 2, every token a level: against the reference set, nearest neighbours in the training set.
-  quality operator()(view<const token, 2> samples) const { return compare(statistics_of(samples), of_reference_, samples); }
+  quality operator()(view<const token, 2> samples) const;
 
   /// What real images score: reference measured against train, instead of samples against reference.
-  quality floor() const { return compare(of_reference_, of_train_, reference_.tokens); }
+  quality floor() const;
 
   /// L2 distance of the pixels of every sample to the nearest training image, (n). 0 for a copy, exactly.
-  Eigen::VectorXd nearest(view<const token, 2> samples) const {
-    check(samples);
-    constexpr index_t tile = 256;
-    const index_t n = samples.extent(0), dims = train_.dims();
-    Eigen::VectorXd distances(n);
-    cpu_.for_each((n + tile - 1) / tile, [&](int, index_t t) {
-      const view<const token, 2> part = samples.slice(t * tile, std::min(tile, n - t * tile));
-      matrix scores = levels_of(part) * train_levels_.transpose();  // (tile, |train|)
-      scores = (-2.0f * scores).rowwise() + train_squares_.transpose();
-      for (index_t i = 0; i < part.extent(0); ++i) {
-        index_t best = 0;
-        scores.row(i).minCoeff(&best);
-        index_t square = 0;  // in levels; the product above only chose the neighbour
-        for (index_t d = 0; d < dims; ++d) {
-          const index_t gap = part(i, d) - train_.tokens(best, d);
-          square += gap * gap;
-        }
-        distances(t * tile + i) = std::sqrt(static_cast<double>(square)) / static_cast<double>(train_.levels - 1);
-      }
-    });
-    return distances;
-  }
+  Eigen::VectorXd nearest(view<const token, 2> samples) const;
 
  private:
-  static matrix levels_of(view<const token, 2> tokens) {
-    using rows = Eigen::Matrix<token, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
-    return Eigen::Map<const rows>(tokens.data(), tokens.extent(0), tokens.extent(1)).cast<float>();  // (n, D)
-  }
-
-  void check(view<const token, 2> samples) const {
-    dimix::expects(samples.extent(0) >= 2 && samples.extent(1) == train_.dims(), "quality_meter: samples of shape (",
-                   samples.extent(0), ", ", samples.extent(1), "), needed are at least 2 of D = ", train_.dims());
-    for (token level : samples.flat())
-      dimix::expects(level >= 0 && level < train_.levels, "quality_meter: a sample has level ", level, ", outside [0, ",
-                     train_.levels, ")");
-  }
-
-  detail::statistics statistics_of(view<const token, 2> images) const {
-    check(images);
-    const index_t n = images.extent(0), dims = images.extent(1);
-    detail::statistics result;
-    result.pixels = moments_of(levels_of(images).cast<double>() / static_cast<double>(train_.levels - 1));
-    result.shares.setZero(dims, train_.levels);  // (D, levels)
-    for (index_t i = 0; i < n; ++i)
-      for (index_t d = 0; d < dims; ++d) result.shares(d, images(i, d)) += 1.0 / static_cast<double>(n);
-    if (!classifier_) return result;
-
-    const judgement said = classify(*classifier_, images, train_.levels, cpu_);
-    result.features = moments_of(said.features.cast<double>());
-    const Eigen::ArrayXXd each = said.probabilities.cast<double>().array();  // (n, classes)
-    const Eigen::ArrayXd overall = each.colwise().mean().transpose();        // (classes)
-    const auto entropy = [](const auto& p) { return -(p * p.max(1e-300).log()).sum(); };
-    result.confidence = each.rowwise().maxCoeff().mean();
-    result.inception = std::exp(entropy(overall) - entropy(each) / static_cast<double>(n));
-    return result;
-  }
-
-  quality compare(const detail::statistics& of_samples, const detail::statistics& of_real, view<const token, 2> samples) const {
-    const auto projected = [&](const moments& pixels) {
-      return moments{axes_.transpose() * pixels.mean, axes_.transpose() * pixels.covariance * axes_};  // (16), (16, 16)
-    };
-    quality row;
-    row.frechet_features = row.confidence = row.inception = std::numeric_limits<double>::quiet_NaN();
-    if (classifier_) {
-      row.frechet_features = frechet_distance(of_samples.features, of_real.features);
-      row.confidence = of_samples.confidence;
-      row.inception = of_samples.inception;
-    }
-    row.frechet_pixels = frechet_distance(projected(of_samples.pixels), projected(of_real.pixels));
-    Eigen::VectorXd distances = nearest(samples);  // (n)
-    row.nearest = distances.mean();
-    double* low = distances.data() + static_cast<index_t>(0.05 * static_cast<double>(distances.size() - 1));
-    std::nth_element(distances.data(), low, distances.data() + distances.size());
-    row.nearest_low = *low;
-    row.correlation = detail::correlation_gap(of_samples.pixels.covariance, of_real.pixels.covariance);
-    row.variation = 0.5 * (of_samples.shares - of_real.shares).cwiseAbs().rowwise().sum().mean();
-    return row;
-  }
+  void check(view<const token, 2> samples) const;
+  detail::statistics statistics_of(view<const token, 2> images) const;
+  quality compare(const detail::statistics& of_samples, const detail::statistics& of_real, view<const token, 2> samples) const;
 
   image_set train_, reference_;
   std::optional<feature_weights> classifier_;

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "../support/table.hpp"
-#include "experiment.hpp"
+#include "run.hpp"
 
 #include <dimix/io/image_grid.hpp>
 #include <dimix/io/plot.hpp>

@@ -100,7 +100,7 @@ class distiller {
     const auto raw_u = ask(network_at_u(), x_u, u_of_draws_, items_u, 1, 1, raw_u_);  // (B K, 1, D, outputs)
     const auto head = head_of(student_, process_.space());
     array<token, 3> x_s(B * K, 1, D);  // (B K, 1, D)  = (B, K, D)
-    array<Real, 3> P(B, D, S);         // (B, D, S)
+    array<Real, 3> P;                  // (B, D, S)
     if (options_.target_fraction == 0) {
       targets_at_u(head, x_u, raw_u, items_u, x_s, P, K);
     } else {
@@ -146,8 +146,7 @@ class distiller {
       for (index_t d = 0; d < D; ++d) {
         const place at{b, d, x_t_(b, d)};
         const auto denoised = [&] {
-          const auto outputs = teacher_raw.row(b, teacher_raw.extent(1) == 1 ? index_t{0} : k, d);
-          return head.template row<Real>(outputs, at, head.template observe<Real>(group, outputs, at));
+          return make_row<Real>(group, head, teacher_raw.row(b, teacher_raw.extent(1) == 1 ? index_t{0} : k, d), at);
         };
         const auto bits_of = [&](purpose what) { return random_(what, items(b), 0, k, d); };
         x_u(row_index, d) = ancestral{}.draw(step[static_cast<std::size_t>(b)], at, S, denoised, bits_of);
@@ -164,16 +163,7 @@ class distiller {
                     array<token, 3>& x_s, array<Real, 3>& P, index_t K) {
     const index_t S = process_.max_states();
     draw_tokens<Real>(head, x_u, raw_u, S, random_, purpose::target, items_u, 0, x_s.whole(), run_on_);
-    if (!options_.control_variates) return;
-    const array<Real, 3> rows = marginals<Real>(head, x_u, raw_u, S, run_on_);  // (B K, D, S)
-    const index_t cells = x_u.extent(1) * S;
-    run_on_.template sweep<Real>(P.extent(0), 0, [&](const auto& group, auto, index_t b) {
-      group.for_each(cells, [&](index_t cell) {
-        Real sum = Real(0);
-        for (index_t k = 0; k < K; ++k) sum += rows.data()[(b * K + k) * cells + cell];
-        P.data()[b * cells + cell] = sum / static_cast<Real>(K);
-      });
-    });
+    if (options_.control_variates) P = mean_rows<Real>(head, x_u, raw_u, K, S, run_on_);
   }
 
   template <class Head>

@@ -14,6 +14,7 @@
 #pragma once
 
 #include <dimix/head/concept.hpp>
+#include <dimix/head/row.hpp>
 #include <dimix/head/softmax.hpp>
 #include <dimix/head/subs.hpp>
 

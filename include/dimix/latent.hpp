@@ -13,6 +13,7 @@
 #pragma once
 
 #include <dimix/core/check.hpp>
+#include <dimix/core/math.hpp>
 #include <dimix/core/rng.hpp>
 
 #include <algorithm>
@@ -56,7 +57,8 @@ void draw_latents(const Law& law, latent_draws how, rng random, view<const std::
         });
       }
       for (index_t m = 0; m < M; ++m) {
-        const double u = unit(bits(m).first());
+        // the largest float below 1: no rounding leaves the stratum, and none makes λ = 1 of a uniform law
+        const double u = smaller(unit(bits(m).first()), 1 - 0x1p-24);
         const double even = (static_cast<double>(stratum[static_cast<std::size_t>(m)]) + u) / static_cast<double>(M);
         out(b, m, axis) = static_cast<Real>(law.quantile(axis, how == latent_draws::iid ? u : even));
       }

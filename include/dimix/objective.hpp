@@ -41,7 +41,8 @@ class objective {
  public:
   static constexpr bool uses_marginals = (Terms::uses_marginals || ...) || (joint_with_control_variate<Terms> || ...);
 
-  /// tokens (B, D): x_t. components: M. S: states of a row. What the terms view must outlive the object.
+  /// tokens (B, D): x_t. components: M. S: states of a row. What the terms view must outlive the object. An objective views
+  /// its own targets: it can be moved, not copied.
   objective(const Head& head, view<const token, 2> tokens, index_t components, index_t S, objective_options<Real> options,
             Terms... terms)
       : terms_{terms...},
@@ -57,6 +58,9 @@ class objective {
       marginal_slopes_.resize(B, components, D);   // (B, M, D)
     }
   }
+
+  objective(objective&&) = default;
+  objective& operator=(objective&&) = default;
 
   template <class Storage, backend Backend>
   void observe(view<const Storage, 4> chunk, index_t first, const Backend& run_on) {

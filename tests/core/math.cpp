@@ -30,6 +30,25 @@ TEST_CASE_TEMPLATE("math: log1m_exp over the whole range", Real, float, double) 
   CHECK(log1m_exp(-infinity<Real>()) == 0);
 }
 
+TEST_CASE_TEMPLATE("math: one_minus_log1p_over on both sides of 0", Real, float, double) {
+  laws::worst error;
+  for (int i = -300; i <= 40; ++i)
+    for (int sign : {-1, 1}) {
+      const Real u = static_cast<Real>(sign * std::pow(10.0, i / 20.0));  // 1e-15 ... 1e2
+      if (u <= -1) continue;
+      const long double wide = u;
+      long double wanted = 1 - std::log1p(wide) / wide;
+      if (std::abs(wide) < 1e-2L) {
+        wanted = 0;
+        for (int n = 20; n >= 2; --n) wanted = 1.0L / n - wide * wanted;
+        wanted *= wide;
+      }
+      error.see(relative(static_cast<double>(one_minus_log1p_over(u)), wanted), "u =", u);
+    }
+  error.check("relative error of one_minus_log1p_over", 40 * static_cast<double>(std::numeric_limits<Real>::epsilon()));
+  CHECK(one_minus_log1p_over(Real(0)) == 0);
+}
+
 TEST_CASE_TEMPLATE("math: sigmoid over the whole range", Real, float, double) {
   laws::worst error;
   for (int i = -80; i <= 80; ++i) {

@@ -2,6 +2,8 @@
 #include "digits/quality.hpp"
 #include "io/files.hpp"
 
+#include <Eigen/LU>
+
 #include <doctest/doctest.h>
 
 #include <array>

@@ -1,11 +1,7 @@
-// Every recorded case of a folder against the library.
+// Every recorded case of a folder against the library. Compiled once, for golden_check and for the test that it can fail.
 #pragma once
 
-#include "golden/sdtt_loss.hpp"
-#include "golden/sdtt_samplers.hpp"
-#include "golden/sdtt_schedules.hpp"
-#include "golden/tauldr_calc_nll.hpp"
-#include "golden/tauldr_distil_chain.hpp"
+#include "golden/report.hpp"
 
 #include <filesystem>
 
@@ -17,19 +13,11 @@ struct covered_family {
   void (*check)(const recorded_case&, case_report&);
 };
 
-inline constexpr covered_family covered_families[] = {
-    {"D_noise", "noise_schedule.py", check_sdtt_schedules},
-    {"D_sampling", "sampling/ancestral.py", check_sdtt_samplers},
-    {"D_di4c_loss", "MultiRoundSDTT.di4c_loss", check_sdtt_loss},
-    {"C_distil_chain", "DistilChain.calc_loss", check_tauldr_distil_chain},
-    {"C_distil_chain", "DistilChain.calc_nll", check_tauldr_calc_nll},
-};
+/// Nothing where the family is not covered.
+const covered_family* family_of(const recorded_case& recorded);
 
-inline const covered_family* family_of(const recorded_case& recorded) {
-  for (const covered_family& family : covered_families)
-    if (recorded.family() == family.family && recorded.source().find(family.source) != std::string::npos) return &family;
-  return nullptr;
-}
+/// Compares what the family covers. An error that concerns no single output is a miss of the case.
+case_report check_case(const recorded_case& recorded, const covered_family& family);
 
 struct folder_result {
   index_t files = 0, ok = 0, missed = 0, unreadable = 0, skipped = 0;  // cases
@@ -40,52 +28,7 @@ struct folder_result {
   bool good() const { return files > 0 && missed == 0 && unreadable == 0; }
 };
 
-/// Compares what the family covers. An error that concerns no single output is a miss of the case.
-inline case_report check_case(const recorded_case& recorded, const covered_family& family) {
-  case_report report(recorded);
-  try {
-    family.check(recorded, report);
-  } catch (const std::exception& reason) {
-    report.miss(reason.what());
-  }
-  return report;
-}
-
-inline void check_file(const std::string& path, folder_result& result, std::ostream& out) {
-  ++result.files;
-  try {
-    const recorded_case recorded(path);
-    const covered_family* family = family_of(recorded);
-    if (family == nullptr) {
-      ++result.skipped;
-      return case_report(recorded).print_skipped(out);
-    }
-    const case_report report = check_case(recorded, *family);
-    report.print(out);
-    result.recorded += report.recorded();
-    result.checked += report.checked();
-    result.worst = std::max(result.worst, report.worst());
-    ++(report.ok() ? result.ok : result.missed);
-  } catch (const file_error& reason) {
-    ++result.unreadable;
-    out << "  UNREADABLE " << reason.what() << '\n';
-  }
-}
-
-inline folder_result check_folder(const std::filesystem::path& folder, std::ostream& out) {
-  expects<file_error>(std::filesystem::is_directory(folder), "'", folder.string(), "' is not a folder");
-  std::vector<std::string> paths;
-  for (const auto& entry : std::filesystem::directory_iterator(folder))
-    if (entry.path().extension() == ".safetensors") paths.push_back(entry.path().string());
-  std::sort(paths.begin(), paths.end());
-
-  out << "error over tolerance = |ours - recorded| / (atol + rtol |recorded|), float64\n";
-  folder_result result;
-  for (const std::string& path : paths) check_file(path, result, out);
-  out << "golden_check: " << result.files << " cases: " << result.ok << " ok, " << result.missed << " missed, "
-      << result.unreadable << " unreadable, " << result.skipped << " skipped; " << result.checked << " of " << result.recorded
-      << " outputs of the covered cases checked, worst " << case_report::short_text(result.worst) << " of its tolerance\n";
-  return result;
-}
+/// A line per case, and the sums. Errors: file_error when `folder` is none.
+folder_result check_folder(const std::filesystem::path& folder, std::ostream& out);
 
 }  // namespace golden

@@ -2,6 +2,7 @@
 // that says which function made them, under which configuration, and how far each output may be off.
 #pragma once
 
+#include <dimix/denoiser.hpp>
 #include <dimix/io/safetensors.hpp>
 
 #include <nlohmann/json.hpp>

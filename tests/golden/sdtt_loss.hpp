@@ -104,12 +104,10 @@ inline void check_sdtt_loss(const recorded_case& recorded, case_report& report) 
     check_term("distil_loss", distillation, from_teacher);
     check_sums(distillation);
   } else {
-    // P^: every component saw its own x_s, hence their rows first and then the mixture of the rows
-    const array<double, 3> rows_s =
-        log_rows(head, step_from_teacher(), recorded.input<double>("student_logits_s", B * M, D, V));
-    const array<double, 3> at_s =
-        site{dimix::softmax{}, x_t.whole(), view<const double, 4>(rows_s.data(), B, M, D, V)}.marginals();
-    const auto draws = recorded.input<token>("x0_from_student_s", B, M, D);  // (B, M, D)
+    const array<token, 2> x_s = step_from_teacher();                                             // (B M, D)
+    const auto student_s = recorded.input<double>("student_logits_s", B * M, 1, D, V);           // (B M, 1, D, V)
+    const array<double, 3> at_s = dimix::mean_rows<double>(head, x_s, student_s, M, V, run_on);  // (B, D, V)
+    const auto draws = recorded.input<token>("x0_from_student_s", B, M, D);                      // (B, M, D)
     const correlation consistency_of_draws{draws};
     const marginal_divergence consistency_of_rows{at_s};
     check_term("consis_loss_cor", consistency_of_draws, values);

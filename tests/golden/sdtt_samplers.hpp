@@ -161,18 +161,18 @@ inline void check_sdtt_samplers(const recorded_case& recorded, case_report& repo
       return analytic.row(kernel, at, row).transposed_transition(s);
     });
   });
-  report.check("analytic_probs", {"dimix::analytic_row::weight", "dimix::analytic::row"}, [&] {
+  report.check("analytic_probs", {"dimix::analytic_row::log_prob", "dimix::analytic::row"}, [&] {
     return for_states([&](const auto& kernel, const auto& at, const auto& row, index_t s) {
-      return analytic.row(kernel, at, row).weight(s);
+      return std::exp(analytic.row(kernel, at, row).log_prob(s));
     });
   });
-  report.check("analytic_x_s", {"dimix::draw_race", "dimix::analytic_row::weight", "dimix::analytic::row"}, [&] {
+  report.check("analytic_x_s", {"dimix::draw_race", "dimix::analytic_row::log_prob", "dimix::analytic::row"}, [&] {
     const auto uniform = recorded.input<double>("uniform_analytic", B, D, V);  // (B, D, V)
     array<token, 2> x_s(B, D);                                                 // (B, D)
     each_row(head, x_t, raw, [&](const dimix::place& at, const auto& row) {
       const auto law = analytic.row(process.between(t(at.item) - dt(at.item), t(at.item)), at, row);
       x_s(at.item, at.dim) = dimix::draw_race(
-          V, [&](index_t a) { return law.weight(a); }, [&](index_t a) { return uniform(at.item, at.dim, a); });
+          V, [&](index_t a) { return std::exp(law.log_prob(a)); }, [&](index_t a) { return uniform(at.item, at.dim, a); });
     });
     return x_s;
   });

@@ -78,7 +78,7 @@ inline std::vector<double> some_log_row(index_t S, std::uint64_t seed, double sp
 /// the analytic sampler makes of it.
 template <class Real, class Process>
 void check_reverse_rows(const Process& process, index_t D, double tolerance) {
-  worst by_sum, total, score_law, analytic_law;
+  worst by_sum, total, score_law, analytic_law, staggered_law;
   for (auto [s, t] : time_pairs())
     for (index_t d = 0; d < D; ++d) {
       const auto S = static_cast<token>(process.space().states(d));
@@ -112,6 +112,9 @@ void check_reverse_rows(const Process& process, index_t D, double tolerance) {
           const double score = std::exp(scores.log_score(a, at(a)));
           const double weight =
               scores.staggered(a, static_cast<Real>(score), static_cast<Real>(sum_of_scores)) * scores.transposed_transition(a);
+          staggered_law.see(std::abs(weight - std::exp(scores.log_staggered(a, at(a))) * scores.transposed_transition(a)) /
+                                (1 + sum_of_scores),
+                            "s, t =", s, t, "d =", d, "x_t, a =", y, a);
           analytic_law.see(std::abs(weight - std::exp(row.log_prob(a, at(a)))) / (1 + sum_of_scores), "s, t =", s, t, "d =", d,
                            "x_t, a =", y, a);
         }
@@ -120,6 +123,7 @@ void check_reverse_rows(const Process& process, index_t D, double tolerance) {
   by_sum.check("p(x_s|x_t) = sum over x_0 of q(x_s|x_0,x_t) p(x_0)", tolerance);
   total.check("p(x_s|x_t) sums to 1", tolerance);
   score_law.check("s(y) = sum over x_0 of p(x_0) q(y|x_0) / q(x_t|x_0)", 16 * tolerance);
+  staggered_law.check("the staggered score from scores = from the row", 128 * tolerance);
   analytic_law.check("staggered score times transposed transition = p(x_s|x_t)", 128 * tolerance);
 }
 

@@ -40,6 +40,34 @@ TEST_CASE("laws: absorbing is the closed form -alpha' / (1 - alpha) * -log p(x_0
   }
 }
 
+TEST_CASE("laws: where alpha reaches 0 the bound of a random prior does too, in float as in double") {
+  const auto both = [](const auto& process, double time, double tolerance) {
+    const laws::pairs at(process, time);
+    const index_t B = at.t.size(), S = process.max_states();
+    array<double, 4> raw(B, 1, 1, S), slope(B, 1, 1, S);  // (B, 1, 1, S)
+    laws::fill_noise(raw, 5, 2);
+    array<float, 4> raw_float(B, 1, 1, S), slope_float(B, 1, 1, S);
+    std::transform(raw.begin(), raw.end(), raw_float.begin(), [](double x) { return static_cast<float>(x); });
+    std::transform(raw_float.begin(), raw_float.end(), raw.begin(), [](float x) { return x; });
+    const auto wide = nelbo<double>(process, softmax{}, at.x_0, at.x_t, at.t, raw, cpu{1}, slope.whole());
+    const auto narrow = nelbo<float>(process, softmax{}, at.x_0, at.x_t, at.t, raw_float, cpu{1}, slope_float.whole());
+    laws::worst values, slopes;
+    for (index_t b = 0; b < B; ++b)
+      values.see(std::abs(wide(b) - static_cast<double>(narrow(b))) / (1e-30 + wide(b)), "b =", b);
+    for (index_t i = 0; i < slope.size(); ++i)
+      slopes.see(std::abs(slope.data()[i] - static_cast<double>(slope_float.data()[i])), "i =", i);
+    values.check("values of float = those of double", tolerance);
+    slopes.check("slopes of float = those of double", tolerance);
+    return *std::max_element(wide.begin(), wide.end());
+  };
+  for (double t : {0.2, 0.8, 0.99, 0.9999, 1 - 1e-6}) {
+    both(forward_process(uniform<4>{}, log_linear{0}), t, 4e-5);
+    both(forward_process(laws::skewed{}, cosine{}), t, 4e-5);
+  }
+  CHECK(both(forward_process(uniform<4>{}, log_linear{0}), 1, 1e-5) == 0);
+  CHECK(both(forward_process(uniform<4>{}, linear{0, 40}), 1, 1e-5) < 1e-14);
+}
+
 TEST_CASE("laws: the minimiser of the bound is the exact posterior") {
   for (double t : {0.1, 0.6}) {
     laws::check_minimiser(forward_process(absorbing<4>{}, log_linear{}), subs{3}, t, {0.6, 0.3, 0.1});

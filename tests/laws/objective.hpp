@@ -374,6 +374,17 @@ void check_marginalisation(const site<Real, Head>& at, const dimix::cpu& one, do
     mass.check("the joint law sums to 1", 16 * tolerance);
     by_summing.check("marginals are the sums of the joint law", 16 * tolerance);
     shares.check("responsibilities are Bayes' rule over components and sum to 1", 16 * tolerance);
+
+    array<token, 2> repeated(at.B * at.M, at.D);  // (B M, D)
+    for (index_t row = 0; row < at.B * at.M; ++row)
+      std::copy_n(at.tokens.whole().row(row / at.M).data(), at.D, repeated.whole().row(row).data());
+    const view<const Real, 4> apart(at.given().data(), at.B * at.M, 1, at.D, at.given().extent(3));  // (B M, 1, D, outputs)
+    const auto mean = dimix::mean_rows<Real>(at.head, repeated, apart, at.M, at.S, one),
+               mixed = dimix::marginals<Real>(at.head, at.tokens, at.given(), at.S, one);  // (B, D, S)
+    worst means;
+    for (index_t i = 0; i < mean.size(); ++i)
+      means.see(std::abs(static_cast<double>(mean.data()[i] - mixed.data()[i])), "i =", i);
+    means.check("marginals of equal weights are the mean of the components' rows", 16 * tolerance);
   }
 }
 

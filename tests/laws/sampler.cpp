@@ -25,10 +25,24 @@ TEST_CASE("laws: rows of every method") {
   });
 }
 
+TEST_CASE("laws: rows from a time at which alpha is 0") {
+  const auto check = [](const auto& process) {
+    for (double s : {0.0, 0.5, 0.99}) {
+      laws::check_rows<double>(process, s, 1, 1e-14);
+      laws::check_rows<float>(process, s, 1, 2e-6);
+    }
+  };
+  check(forward_process(absorbing<4>{}, log_linear{0}));
+  check(forward_process(absorbing<4>{}, cosine{}));
+  check(forward_process(uniform<4>{}, log_linear{0}));
+  check(forward_process(laws::skewed{}, cosine{}));
+}
+
 TEST_CASE("laws: steps draw from rows") {
   for_every_process([](const auto& process) {
     laws::check_step_draws<float, ancestral>(process, 0.3, 0.7);
     laws::check_step_draws<float, analytic>(process, 0.3, 0.7);
+    laws::check_step_draws<float, analytic>(process, 0.4, 1);
     laws::check_step_draws<double, ancestral>(process, 0, 0.8);
   });
 }

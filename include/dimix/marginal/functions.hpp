@@ -1,7 +1,6 @@
 // The marginalisation as functions: one call, all components at once.
 #pragma once
 
-#include <dimix/core/categorical.hpp>
 #include <dimix/marginal.hpp>
 
 namespace dimix {
@@ -30,6 +29,26 @@ array<Real, 3> marginals(const Head& head, view<const token, 2> x_t, view<const 
   array<Real, 3> result(over.batch(), over.dims(), S);  // (B, D, S)
   std::transform(over.log_marginals().begin(), over.log_marginals().end(), result.begin(), [](Real x) { return std::exp(x); });
   return result;
+}
+
+/// P^_d(s) = mean_k p_d(s | x_k; λ_k), the mean of the rows of K draws that stand at different x: (B, D, S) probabilities. The
+/// marginals of the student at u in the consistency loss (paper, section 3; tauldr and sdtt take the same mean).
+/// tokens (B K, D), draws of one item side by side; raw (B K, 1, D, outputs).
+template <class Real, class Head, backend Backend>
+array<Real, 3> mean_rows(const Head& head, view<const token, 2> tokens, view<const Real, 4> raw, index_t K, index_t S,
+                         const Backend& run_on) {
+  expects(K >= 1 && tokens.extent(0) % K == 0, "mean_rows: ", tokens.extent(0), " rows are not K = ", K, " draws per item");
+  const array<Real, 3> rows = marginals<Real>(head, tokens, raw, S, run_on);  // (B K, D, S)
+  const index_t B = tokens.extent(0) / K, cells = tokens.extent(1) * S;
+  array<Real, 3> mean(B, tokens.extent(1), S);  // (B, D, S)
+  run_on.template sweep<Real>(B, 0, [&](const auto& group, auto, index_t b) {
+    group.for_each(cells, [&](index_t cell) {
+      Real sum = Real(0);
+      for (index_t k = 0; k < K; ++k) sum += rows.data()[(b * K + k) * cells + cell];
+      mean.data()[b * cells + cell] = sum / static_cast<Real>(K);
+    });
+  });
+  return mean;
 }
 
 /// γ_km: (B, M, K), the posterior over components given target k; sums to 1 over m.
@@ -61,11 +80,7 @@ void draw_tokens(const Head& head, view<const token, 2> x_t, view<const Real, 4>
     const index_t b = row_index / M, m = row_index % M;
     for (index_t d = 0; d < D; ++d) {
       const place at{b, d, x_t(b, d)};
-      const auto outputs = raw.row(b, m, d);
-      const auto row = head.template row<Real>(outputs, at, head.template observe<Real>(group, outputs, at));
-      out(b, m, d) = row.fixed() >= 0 ? row.fixed()
-                                      : draw_categorical(
-                                            S, [&](index_t s) { return row.log_prob(s); }, random(what, items(b), step, m, d));
+      out(b, m, d) = draw_row(make_row<Real>(group, head, raw.row(b, m, d), at), S, random(what, items(b), step, m, d));
     }
   });
   for (index_t i = 0; i < out.size(); ++i)

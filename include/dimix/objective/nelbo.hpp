@@ -17,6 +17,8 @@ namespace dimix {
 
 /// l and d l / d log p_0(z) of one position. x_0 and x_t tokens; log_p(s) the denoiser's log-row; beta the jump rate at t
 /// and decay = -alpha' = beta alpha, which stays finite where alpha reaches 0.
+/// Where the two scores are close (late times) their relative difference u comes from  s_θ(y) - s_q(y) = alpha c(y), and alpha
+/// beta = decay: the value keeps its digits and reaches its limit 0 at alpha = 0, the slopes theirs.
 template <class Space, class Real>
 struct nelbo_position {
   reverse_row<Space, Real> step;
@@ -27,11 +29,11 @@ struct nelbo_position {
   DIMIX_HD Real value(const Group& group, index_t S, const LogP& log_p) const {
     if (step.frozen) return Real(0);
     if constexpr (masked_space<Space>) return -masked_weight() * log_p(x_0);
-    return weight() * group.reduce(S, Real(0), plus{}, [&](index_t y) {
-      using std::exp;
+    return at_x() * group.reduce(S, Real(0), plus{}, [&](index_t y) {
       if (y == step.y) return Real(0);
-      const Real log_q = log_true_score(static_cast<token>(y)), log_m = log_model_score(static_cast<token>(y), log_p(y));
-      return product_or_zero(exp(log_q), log_q - log_m) - exp(log_q) + exp(log_m);
+      const auto s = scores(static_cast<token>(y), log_p(y), log_p(step.y));
+      if (s.close()) return decay * s.c * one_minus_log1p_over(s.u);
+      return beta * (product_or_zero(s.of_data(), s.log_q - s.log_m) - s.of_data() + s.of_model());
     });
   }
 
@@ -45,8 +47,8 @@ struct nelbo_position {
     const auto& k = step.kernel;
     const auto pull = [&](index_t y) {  // d l / d s_θ(y)
       if (y == step.y) return Real(0);
-      return weight() *
-             (Real(1) - exp(log_true_score(static_cast<token>(y)) - log_model_score(static_cast<token>(y), log_p(y))));
+      const auto s = scores(static_cast<token>(y), log_p(y), log_p(step.y));
+      return at_x() * (s.close() ? decay * s.c / s.of_model() : beta * (Real(1) - exp(s.log_q - s.log_m)));
     };
     const Real shared =
         group.reduce(S, Real(0), plus{}, [&](index_t y) { return pull(y) * k.hit_t * k.prior(step.d, static_cast<token>(y)); });
@@ -57,19 +59,36 @@ struct nelbo_position {
   }
 
  private:
-  DIMIX_HD Real weight() const { return beta * step.kernel.prior(step.d, step.y); }
-  DIMIX_HD Real masked_weight() const { return decay * step.kernel.prior(step.d, step.y) / step.kernel.hit_t; }
-  DIMIX_HD Real log_true_score(token y) const {
-    using std::log;
-    return log(step.kernel.marginal_t(step.d, x_0, y)) - step.log_z(x_0);
-  }
-  DIMIX_HD Real log_model_score(token y, Real log_p) const {
-    using std::log;
+  /// The scores of the data and of the model at one y, c(y), and u = s_θ / s_q - 1.
+  struct pair_of_scores {
+    Real log_q, log_m, c, u;
+    DIMIX_HD bool close() const { return u > Real(-0.3) && u < Real(0.3); }
+    DIMIX_HD Real of_data() const {
+      using std::exp;
+      return exp(log_q);
+    }
+    DIMIX_HD Real of_model() const {
+      using std::exp;
+      return exp(log_m);
+    }
+  };
+
+  DIMIX_HD pair_of_scores scores(token y, Real log_p_y, Real log_p_x) const {
+    using std::exp, std::expm1, std::log;
     const auto& k = step.kernel;
-    return merge(exp_sum<Real>::of(log(k.kept_t) + log_p - step.log_z(y)),
-                 exp_sum<Real>::of(log(k.hit_t * k.prior(step.d, y)) + step.log_w))
-        .log();
+    const Real hit_x = k.hit_t * at_x(), hit_y = k.hit_t * k.prior(step.d, y), z_same = k.kept_t + hit_x;
+    const Real q = k.marginal_t(step.d, x_0, y) / (x_0 == step.y ? z_same : hit_x);
+    // W - 1 / Z(x_0) over alpha, and the difference of the parts that were not hit
+    const Real lift = (x_0 == step.y ? -expm1(log_p_x) : -exp(log_p_x)) / (z_same * hit_x);
+    const Real kept = (y == x_0 ? expm1(log_p_y) : exp(log_p_y)) / hit_x;
+    const Real c = kept + hit_y * lift;
+    const Real log_m =
+        merge(exp_sum<Real>::of(log(k.kept_t) + log_p_y - step.log_z(y)), exp_sum<Real>::of(log(hit_y) + step.log_w)).log();
+    return {log(q), log_m, c, k.kept_t * c / q};
   }
+
+  DIMIX_HD Real at_x() const { return step.kernel.prior(step.d, step.y); }
+  DIMIX_HD Real masked_weight() const { return decay * at_x() / step.kernel.hit_t; }
 };
 
 /// Row (b, d) of the loss: value (B, D) and the gradient of the raw outputs. tile: S slopes.
@@ -88,8 +107,7 @@ struct nelbo_row {
   DIMIX_HD void operator()(const Group& group, view<Real, 1> tile, index_t row_index) const {
     const index_t D = x_t.extent(1), b = row_index / D, d = row_index % D, S = tile.extent(0);
     const place at{b, d, x_t(b, d)};
-    const auto outputs = raw.row(b, index_t{0}, d);
-    const auto row = head.template row<Real>(outputs, at, head.template observe<Real>(group, outputs, at));
+    const auto row = make_row<Real>(group, head, raw.row(b, index_t{0}, d), at);
     const auto log_p = [&](index_t s) { return row.log_prob(s); };
     const nelbo_position<Space, Real> here{reverse_row<Space, Real>::make(kernels[b], d, at.now, row.log_prob(at.now)),
                                            x_0(b, d), beta[b], decay[b]};

@@ -3,7 +3,6 @@
 // sampling/ancestral.py. For absorbing it is the two-stage draw: unmask or not, and only then the token.
 #pragma once
 
-#include <dimix/core/categorical.hpp>
 #include <dimix/forward_process/kernel.hpp>
 #include <dimix/head.hpp>
 
@@ -36,10 +35,7 @@ struct ancestral {
       const token x_s = kernel.draw_posterior(at.dim, -1, at.now, transition);
       if (x_s == at.now) return x_s;
     }
-    const auto row = denoised();
-    const token x_0 = row.fixed() >= 0 ? row.fixed()
-                                       : draw_categorical(
-                                             S, [&](index_t s) { return row.log_prob(s); }, bits_of(purpose::denoise));
+    const token x_0 = draw_row(denoised(), S, bits_of(purpose::denoise));
     return x_0 < 0 ? x_0 : kernel.draw_posterior(at.dim, x_0, at.now, transition);
   }
 };

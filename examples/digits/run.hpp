@@ -1,0 +1,40 @@
+// What one seed of the experiment is given and what comes out of it. The process and the law of λ are types: every choice is
+// compiled, each process in a file of its own, and the program picks one.
+#pragma once
+
+#include "quality.hpp"
+#include "settings.hpp"
+
+#include <map>
+#include <string>
+#include <vector>
+
+namespace digits {
+
+/// A line of the table.
+struct measured {
+  std::string sampler;
+  index_t calls = 0;
+  quality seen{};
+  double seconds = 0;  // per 1000 images
+};
+
+struct outcome {
+  std::vector<measured> rows;
+  std::map<std::string, array<token, 2>> pictures;  // the first images of some rows, by "sampler calls"
+};
+
+inline constexpr index_t pictured = 64;
+
+struct run_input {
+  const settings& chosen;
+  const image_split& images;
+  const quality_meter& meter;
+  index_t seed;
+  dimix::cpu run_on;
+};
+
+outcome run_absorbing(const run_input& in);  // absorbing.cpp
+outcome run_uniform(const run_input& in);    // uniform.cpp
+
+}  // namespace digits

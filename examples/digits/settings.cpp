@@ -1,0 +1,95 @@
+// The command line of digits.
+#include "settings.hpp"
+
+#include <cxxopts.hpp>
+
+#include <algorithm>
+#include <cctype>
+#include <cstdio>
+#include <memory>
+#include <sstream>
+#include <thread>
+
+namespace digits {
+
+std::optional<settings> parse(int argc, char** argv) {
+  settings chosen;
+  cxxopts::Options options(
+      "digits", "Trains a factorized teacher, distils it into a mixture student, and compares few-step samples of both.\n");
+  std::string steps = "1,2,3,4,8,16,32";
+  const auto add = [&](const char* name, const char* help, std::shared_ptr<cxxopts::Value> value = cxxopts::value<bool>()) {
+    options.add_option("", cxxopts::Option(name, help, std::move(value)));
+  };
+  add("data", "images: IDX (.gz as well) or .npy, (n, H, W) or (n, D)",
+      cxxopts::value(chosen.data)->default_value("the 8x8 digits"));
+  add("levels", "grey levels to quantise to; 0: as many as the data has", cxxopts::value(chosen.levels)->default_value("0"));
+  add("pool", "side of the squares that are averaged into one pixel", cxxopts::value(chosen.pool)->default_value("1"));
+  add("process", "absorbing | uniform", cxxopts::value(chosen.process)->default_value(chosen.process));
+  add("schedule", "log_linear | cosine | cosine_squared | linear | geometric (σ from 0.001 to 20)",
+      cxxopts::value(chosen.schedule)->default_value(chosen.schedule));
+  add("latent", "law of λ: categorical | uniform", cxxopts::value(chosen.latent)->default_value(chosen.latent));
+  add("components", "M, draws of λ per item in training", cxxopts::value(chosen.components)->default_value("64"));
+  add("steps", "network calls to sample with", cxxopts::value(steps)->default_value(steps));
+  add("samples", "images per row of the table", cxxopts::value(chosen.samples)->default_value("4000"));
+  add("seeds", "how many seeds: the table has their mean and spread", cxxopts::value(chosen.seeds)->default_value("1"));
+  add("seed", "the first seed", cxxopts::value(chosen.seed)->default_value("1"));
+  add("out", "folder for the table, the pictures and the networks", cxxopts::value(chosen.out)->default_value(chosen.out));
+  add("save", "folder for the networks and what resumes an interrupted run; default: --out", cxxopts::value(chosen.save));
+  add("load", "folder of an earlier run: its networks are sampled, nothing is trained", cxxopts::value(chosen.load));
+  add("fresh", "train anew even if --save holds networks", cxxopts::value(chosen.fresh));
+  add("validation", "report on the validation images instead of the held-out ones", cxxopts::value(chosen.on_validation));
+  add("teacher-steps", "optimiser steps of the teacher", cxxopts::value(chosen.teacher_steps)->default_value("3000"));
+  add("student-steps", "optimiser steps of each student", cxxopts::value(chosen.student_steps)->default_value("800"));
+  add("batch", "items per step of a student", cxxopts::value(chosen.batch)->default_value("8"));
+  add("threads", "0: one per processor", cxxopts::value(chosen.threads)->default_value("0"));
+  add("h,help", "this text");
+
+  try {
+    const auto given = options.parse(argc, argv);
+    if (given.count("help") > 0) {
+      std::fputs(options.help().c_str(), stdout);
+      return std::nullopt;
+    }
+    dimix::expects(given.unmatched().empty(), "unexpected argument '",
+                   given.unmatched().empty() ? "" : given.unmatched().front(), "'");
+    if (given.count("data") == 0) chosen.data = settings{}.data;
+  } catch (const cxxopts::exceptions::exception& wrong) {
+    dimix::fail(wrong.what(), "; --help lists the options");
+  }
+
+  chosen.steps.clear();
+  std::istringstream words(steps);
+  for (std::string word; std::getline(words, word, ',');) {
+    const bool digits_only = !word.empty() && word.size() <= 6 &&
+                             std::all_of(word.begin(), word.end(), [](unsigned char c) { return std::isdigit(c); });
+    dimix::expects(digits_only && std::stol(word) >= 1, "--steps: '", word, "' is not a number of network calls");
+    chosen.steps.push_back(std::stol(word));
+  }
+  dimix::expects(!chosen.steps.empty(), "--steps names no number of network calls");
+  const auto one_of = [](const char* name, const std::string& value, const std::vector<std::string>& allowed) {
+    std::string list;
+    for (const std::string& word : allowed) list += (list.empty() ? "" : ", ") + word;
+    dimix::expects(std::count(allowed.begin(), allowed.end(), value) == 1, "--", name, " = '", value, "' is none of ", list);
+  };
+  one_of("process", chosen.process, {"absorbing", "uniform"});
+  one_of("schedule", chosen.schedule, schedule_names());
+  one_of("latent", chosen.latent, {"categorical", "uniform"});
+  const auto at_least = [](const char* name, index_t value, index_t least) {
+    dimix::expects(value >= least && value <= 100'000'000, "--", name, " = ", value, " lies outside [", least, ", 1e8]");
+  };
+  at_least("levels", chosen.levels, 0);
+  at_least("pool", chosen.pool, 1);
+  at_least("components", chosen.components, 1);
+  at_least("samples", chosen.samples, 2);
+  at_least("seeds", chosen.seeds, 1);
+  at_least("seed", chosen.seed, 0);
+  at_least("teacher-steps", chosen.teacher_steps, 1);
+  at_least("student-steps", chosen.student_steps, 1);
+  at_least("batch", chosen.batch, 1);
+  at_least("threads", chosen.threads, 0);
+  if (chosen.save.empty()) chosen.save = chosen.out;
+  if (chosen.threads == 0) chosen.threads = std::max(1u, std::thread::hardware_concurrency());
+  return chosen;
+}
+
+}  // namespace digits

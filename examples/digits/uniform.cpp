@@ -1,0 +1,7 @@
+#include "experiment.hpp"
+
+namespace digits {
+
+outcome run_uniform(const run_input& in) { return run_with(dimix::uniform<>{{in.images.train.levels}}, in); }
+
+}  // namespace digits
