@@ -22,26 +22,32 @@ std::optional<settings> parse(int argc, char** argv) {
   };
   add("data", "images: IDX (.gz as well) or .npy, (n, H, W) or (n, D)",
       cxxopts::value(chosen.data)->default_value("the 8x8 digits"));
-  add("levels", "grey levels to quantise to; 0: as many as the data has", cxxopts::value(chosen.levels)->default_value("0"));
-  add("pool", "side of the squares that are averaged into one pixel", cxxopts::value(chosen.pool)->default_value("1"));
+  add("levels", "grey levels to quantise to; 0: as many as the data has",
+      cxxopts::value(chosen.levels)->default_value(std::to_string(chosen.levels)));
+  add("pool", "side of the squares that are averaged into one pixel",
+      cxxopts::value(chosen.pool)->default_value(std::to_string(chosen.pool)));
   add("process", "absorbing | uniform", cxxopts::value(chosen.process)->default_value(chosen.process));
   add("schedule", "log_linear | cosine | cosine_squared | linear | geometric (σ from 0.001 to 20)",
       cxxopts::value(chosen.schedule)->default_value(chosen.schedule));
   add("latent", "law of λ: categorical | uniform", cxxopts::value(chosen.latent)->default_value(chosen.latent));
-  add("components", "M, draws of λ per item in training", cxxopts::value(chosen.components)->default_value("64"));
+  add("components", "M, draws of λ per item in training",
+      cxxopts::value(chosen.components)->default_value(std::to_string(chosen.components)));
   add("steps", "network calls to sample with", cxxopts::value(steps)->default_value(steps));
-  add("samples", "images per row of the table", cxxopts::value(chosen.samples)->default_value("4000"));
-  add("seeds", "how many seeds: the table has their mean and spread", cxxopts::value(chosen.seeds)->default_value("1"));
-  add("seed", "the first seed", cxxopts::value(chosen.seed)->default_value("1"));
+  add("samples", "images per row of the table", cxxopts::value(chosen.samples)->default_value(std::to_string(chosen.samples)));
+  add("seeds", "how many seeds: the table has their mean and spread",
+      cxxopts::value(chosen.seeds)->default_value(std::to_string(chosen.seeds)));
+  add("seed", "the first seed", cxxopts::value(chosen.seed)->default_value(std::to_string(chosen.seed)));
   add("out", "folder for the table, the pictures and the networks", cxxopts::value(chosen.out)->default_value(chosen.out));
   add("save", "folder for the networks and what resumes an interrupted run; default: --out", cxxopts::value(chosen.save));
   add("load", "folder of an earlier run: its networks are sampled, nothing is trained", cxxopts::value(chosen.load));
   add("fresh", "train anew even if --save holds networks", cxxopts::value(chosen.fresh));
   add("validation", "report on the validation images instead of the held-out ones", cxxopts::value(chosen.on_validation));
-  add("teacher-steps", "optimiser steps of the teacher", cxxopts::value(chosen.teacher_steps)->default_value("3000"));
-  add("student-steps", "optimiser steps of each student", cxxopts::value(chosen.student_steps)->default_value("800"));
-  add("batch", "items per step of a student", cxxopts::value(chosen.batch)->default_value("8"));
-  add("threads", "0: one per processor", cxxopts::value(chosen.threads)->default_value("0"));
+  add("teacher-steps", "optimiser steps of the teacher",
+      cxxopts::value(chosen.teacher_steps)->default_value(std::to_string(chosen.teacher_steps)));
+  add("student-steps", "optimiser steps of each student",
+      cxxopts::value(chosen.student_steps)->default_value(std::to_string(chosen.student_steps)));
+  add("batch", "items per step of a student", cxxopts::value(chosen.batch)->default_value(std::to_string(chosen.batch)));
+  add("threads", "0: one per processor", cxxopts::value(chosen.threads)->default_value(std::to_string(chosen.threads)));
   add("h,help", "this text");
 
   try {
