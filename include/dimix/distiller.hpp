@@ -73,7 +73,6 @@ class distiller {
   }
 
  private:
-  using Space = typename Process::space_type;
   using kernel = typename Process::template kernel<Real>;
 
   index_t targets() const { return options_.targets == 0 ? options_.components : options_.targets; }
@@ -105,7 +104,7 @@ class distiller {
       targets_at_u(head, x_u, raw_u, items_u, x_s, P, K);
     } else {
       const auto to_s = kernels(u_of_draws_, u_of_draws_, options_.target_fraction);  // (B K)  between(s, u)
-      targets_at_u(stepped<decltype(head), Space, kernel>{head, {to_s.data(), B * K}}, x_u, raw_u, items_u, x_s, P, K);
+      targets_at_u(stepped<std::remove_const_t<decltype(head)>, kernel>{head, {to_s.data(), B * K}}, x_u, raw_u, items_u, x_s, P, K);
     }
 
     // the student at (x_t, t, λ)
@@ -181,8 +180,8 @@ class distiller {
                    consistent, datapoint, marginal...);
       } else {
         const auto to_s = kernels(t_, u_, options_.target_fraction);  // (B)  between(s, t)
-        run(stepped<Head, Space, kernel>{head, {to_s.data(), x_t_.extent(0)}}, gradient_mode::overwrite, losses,
-            {&losses.consistency}, consistent);
+        run(stepped<Head, kernel>{head, {to_s.data(), x_t_.extent(0)}}, gradient_mode::overwrite, losses, {&losses.consistency},
+            consistent);
         with_extra(head, gradient_mode::accumulate, losses, places({&losses.datapoint, &losses.marginal}), datapoint,
                    marginal...);
       }

@@ -11,7 +11,7 @@
 // Laws (tests/laws/state_space.hpp): sum_s prior(d, s) = 1; draw_prior follows prior (chi-square).
 //
 // The forward process of a space jumps to a draw of π at the schedule's rate: q_{t|s} = r I + (1 - r) 1 π^T with r = alpha_t / alpha_s.
-// Absorbing has π = [mask], uniform π = 1/S, and a user's space any π.
+// Absorbing has π = [mask], uniform π = 1/S, and a user's space any π. A space with base_rate(a, y) has jumps of its own (rate_space).
 #pragma once
 
 #include <dimix/core/error.hpp>
@@ -34,6 +34,13 @@ concept state_space = std::is_trivially_copyable_v<X> && requires(const X x, ind
 template <class X>
 concept masked_space = state_space<X> && requires(const X x) {
   { x.mask() } -> std::same_as<token>;
+};
+
+/// A space whose noise jumps between neighbours rather than to a draw of π: base_rate(a, y) >= 0 is the rate of a -> y, a != y, the
+/// same at every position, before the schedule's factor. Its π should be stationary: sum_a π(a) base_rate(a, y) = π(y) sum_a base_rate(y, a).
+template <class X>
+concept rate_space = state_space<X> && requires(const X x, token a) {
+  { x.base_rate(a, a) } -> std::same_as<double>;
 };
 
 /// A state from the noise law of position d.
@@ -62,4 +69,7 @@ struct state_count<0> {
 }  // namespace dimix
 
 #include <dimix/state_space/absorbing.hpp>
+#include <dimix/state_space/birth_death.hpp>
+#include <dimix/state_space/ordinal.hpp>
+#include <dimix/state_space/rate_table.hpp>
 #include <dimix/state_space/uniform.hpp>

@@ -7,6 +7,30 @@ using namespace dimix;
 
 namespace {
 
+/// Rates that no detailed balance binds: mostly around a circle.
+const array<double, 2>& circle() {
+  static const array<double, 2> rates = [] {
+    array<double, 2> made(4, 4);  // (S, S)
+    for (index_t a = 0; a < 4; ++a)
+      for (index_t y = 0; y < 4; ++y) made(a, y) = a == y ? -1 : y == (a + 1) % 4 ? 1.5 + 0.2 * static_cast<double>(a) : 0.1;
+    return made;
+  }();
+  return rates;
+}
+const array<double, 1>& circle_law() {
+  static const array<double, 1> law = stationary_law(circle());
+  return law;
+}
+
+/// Noise with jumps of its own: kernels from tables.
+template <class F>
+void for_every_rate_process(const F& f) {
+  f(forward_process(ordinal(7, {.rate_sigma = 1.5, .target_sigma = 5}), linear{0, 6}));
+  f(forward_process(birth_death<5>{}, geometric{1e-3, 5}));
+  f(forward_process(rate_table(circle(), circle_law()), log_linear{0}));
+}
+
+/// Identity + rank one.
 template <class F>
 void for_every_process(const F& f) {
   f(forward_process(absorbing<4>{}, log_linear{}));
@@ -28,17 +52,67 @@ TEST_CASE("laws: kernels of every process") {
     laws::check_kernels<float>(process, 2, 6e-7);
     laws::check_rates(process, 2);
   });
+  for_every_rate_process([](const auto& process) {
+    laws::check_kernels<double>(process, 1, 1e-13);
+    laws::check_kernels<float>(process, 1, 2e-6);
+    laws::check_rates(process, 1);
+  });
 }
 
 TEST_CASE("laws: reverse rows of every process, float within 2e-6 of double") {
   for_every_process([](const auto& process) {
     laws::check_reverse_rows<double>(process, 2, 1e-14);
     laws::check_reverse_rows<float>(process, 2, 2e-6);
+    laws::check_scores<double>(process, 2, 1e-14);
+    laws::check_scores<float>(process, 2, 2e-6);
   });
+  for_every_rate_process([](const auto& process) {
+    laws::check_reverse_rows<double>(process, 1, 1e-13);
+    laws::check_reverse_rows<float>(process, 1, 4e-6);
+  });
+}
+
+TEST_CASE("laws: tables compose, keep π and start at the rates") {
+  const auto check = [](const auto& space) {
+    const index_t S = space.max_states();
+    transition_tables tables(S, [&](token a, token y) { return space.base_rate(a, y); });
+    laws::worst sums, composed, kept, start;
+    for (double tau : {1e-6, 0.3, 7.0, 400.0}) {
+      const auto once = tables.at(tau), twice = tables.at(2 * tau);
+      const table product_of_both = product(*once, *once);
+      for (index_t a = 0; a < S; ++a) {
+        double sum = 0, from_prior = 0;
+        for (index_t y = 0; y < S; ++y) {
+          sum += (*once)(a, y);
+          from_prior += space.prior(0, static_cast<token>(y)) * (*once)(y, a);
+          // relative: small entries are as right as large ones
+          composed.see(std::abs(product_of_both(a, y) - (*twice)(a, y)) / (1e-300 + (*twice)(a, y)), "tau =", tau, "a, y =", a,
+                       y);
+          if (tau < 1e-5 && a != y && space.base_rate(static_cast<token>(a), static_cast<token>(y)) > 0.01)
+            start.see(std::abs((*once)(a, y) / tau / space.base_rate(static_cast<token>(a), static_cast<token>(y)) - 1),
+                      "a, y =", a, y);
+        }
+        sums.see(std::abs(sum - 1), "tau =", tau, "a =", a);
+        kept.see(std::abs(from_prior / space.prior(0, static_cast<token>(a)) - 1), "tau =", tau, "a =", a);
+      }
+    }
+    sums.check("rows sum to 1", 1e-12);
+    composed.check("exp(2 tau R) = exp(tau R)^2, relative", 1e-11);
+    kept.check("π exp(tau R) = π", 1e-11);
+    start.check("exp(tau R) = tau R off the diagonal for small tau", 1e-3);
+    CHECK(tables.at(0)->whole()(0, 0) == 1);
+    CHECK(tables.at(0)->whole()(0, 1) == 0);
+    CHECK(tables.at(0.3) == tables.at(0.3));  // the same table, not an equal one
+  };
+  check(ordinal(7, {.rate_sigma = 1.5, .target_sigma = 5}));
+  check(ordinal(32));
+  check(birth_death<9>{});
+  check(rate_table(circle(), circle_law()));
 }
 
 TEST_CASE("laws: draws of every process") {
   for_every_process([](const auto& process) { laws::check_draws<float>(process, 2, 0.3, 0.7); });
+  for_every_rate_process([](const auto& process) { laws::check_draws<float>(process, 1, 0.3, 0.7); });
   laws::check_draws<double>(forward_process(absorbing<4>{}, log_linear{0}), 1, 0, 1);
   laws::check_draws<double>(forward_process(uniform<4>{}, log_linear{0}), 1, 0, 1);
   laws::check_draws<double>(forward_process(uniform<4>{}, log_linear{0}), 1, 0, 0);

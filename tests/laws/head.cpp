@@ -32,7 +32,7 @@ void check_stepped(const Head& head, const Process& process) {
     CAPTURE(s);
     CAPTURE(t);
     const std::vector<kernel> kernels{process.template between<Real>(0, 0.1), process.template between<Real>(s, t)};
-    const stepped<Head, typename Process::space_type, kernel> to_s{head, {kernels.data(), 2}};
+    const stepped<Head, kernel> to_s{head, {kernels.data(), 2}};
     for (token now = 0; now < process.max_states(); ++now) {
       CAPTURE(now);
       if (kernels[1].marginal_t(0, now, now) > 0) laws::check_head<Real>(to_s, process.max_states(), {1, 0, now}, 7);
@@ -53,7 +53,7 @@ TEST_CASE("laws: stepped with s = 0 is the head itself under subs") {
   const forward_process process(absorbing<5>{}, log_linear{});
   const std::vector kernels{process.between(0, 0.5)};
   const subs inner{4};
-  const stepped<subs, absorbing<5>, two_time_kernel<absorbing<5>, double>> outer{inner, {kernels.data(), 1}};
+  const stepped<subs, two_time_kernel<absorbing<5>, double>> outer{inner, {kernels.data(), 1}};
   array<double, 1> raw(5);  // (S)
   laws::fill_noise(raw, 3, 2);
   const view<const double, 1> given = raw;

@@ -68,6 +68,15 @@ TEST_CASE("laws: where alpha reaches 0 the bound of a random prior does too, in 
   CHECK(both(forward_process(uniform<4>{}, linear{0, 40}), 1, 1e-5) < 1e-14);
 }
 
+TEST_CASE("laws: where noise has rates of its own") {
+  const forward_process levels(ordinal(5, {.rate_sigma = 1.5, .target_sigma = 5}), linear{0, 4});
+  for (double t : {0.02, 0.4, 1.0}) {
+    laws::check_nelbo(levels, softmax{}, t);
+    laws::check_nelbo(forward_process(birth_death<4>{}, log_linear{}), softmax{}, t);
+    laws::check_minimiser(levels, softmax{}, t, {0.2, 0.1, 0.3, 0.3, 0.1});
+  }
+}
+
 TEST_CASE("laws: the minimiser of the bound is the exact posterior") {
   for (double t : {0.1, 0.6}) {
     laws::check_minimiser(forward_process(absorbing<4>{}, log_linear{}), subs{3}, t, {0.6, 0.3, 0.1});

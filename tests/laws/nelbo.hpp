@@ -69,17 +69,16 @@ void check_nelbo(const Process& process, const Head& head, double time) {
     const auto row =
         head.template row<double>(outputs, here, head.template observe<double>(dimix::serial_group{}, outputs, here));
     double wanted = 0;
-    const double rate = dimix::rate(process.schedule(), time) * process.space().prior(0, x);
-    if (rate > 0)
-      for (token y = 0; y < states; ++y) {
-        if (y == x) continue;
-        const double s_true = kernel.marginal_t(0, x_0, y) / kernel.marginal_t(0, x_0, x);
-        double s_model = 0;
-        for (token z = 0; z < states; ++z)
-          if (row.log_prob(z) > -100)
-            s_model += std::exp(row.log_prob(z)) * kernel.marginal_t(0, z, y) / kernel.marginal_t(0, z, x);
-        wanted += rate * ((s_true > 0 ? s_true * std::log(s_true / s_model) : 0) - s_true + s_model);
-      }
+    for (token y = 0; y < states; ++y) {
+      const double rate = y == x ? 0 : process.jump_rate(0, y, x, time);
+      if (rate == 0) continue;
+      const double s_true = kernel.marginal_t(0, x_0, y) / kernel.marginal_t(0, x_0, x);
+      double s_model = 0;
+      for (token z = 0; z < states; ++z)
+        if (row.log_prob(z) > -100)
+          s_model += std::exp(row.log_prob(z)) * kernel.marginal_t(0, z, y) / kernel.marginal_t(0, z, x);
+      wanted += rate * ((s_true > 0 ? s_true * std::log(s_true / s_model) : 0) - s_true + s_model);
+    }
     formula.see(std::abs(result.value(b) - wanted) / (1 + wanted), "x_0, x_t =", x_0, x);
     CHECK(result.value(b) >= -1e-12);
     for (index_t s = 0; s < states; ++s) {

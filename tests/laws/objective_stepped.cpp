@@ -11,8 +11,8 @@ template <class Head, class Process>
 void check_at_s(const Head& head, const Process& process, const array<token, 2>& x_t, index_t S) {
   using kernel = typename Process::template kernel<double>;
   const std::vector<kernel> kernels{process.between(0.3, 0.6), process.between(0.0, 1.0)};
-  const stepped<Head, typename Process::space_type, kernel> to_s{head, {kernels.data(), 2}};
-  laws::site<double, stepped<Head, typename Process::space_type, kernel>> at(to_s, x_t, 3, S, 2);
+  const stepped<Head, kernel> to_s{head, {kernels.data(), 2}};
+  laws::site<double, stepped<Head, kernel>> at(to_s, x_t, 3, S, 2);
   const cpu one(1);
   const view<const double, 3> T = at.teacher;
   laws::check_objective(at, true, one, consistency<double>{{at.targets, {at.weights}}, {T}},

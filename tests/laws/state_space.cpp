@@ -10,6 +10,35 @@ TEST_CASE("laws: state spaces") {
   laws::check_state_space(uniform<17>{}, 2);
   laws::check_state_space(uniform<>{3}, 1);
   laws::check_state_space(laws::skewed{}, 4);
+  laws::check_state_space(ordinal(17), 1);
+  laws::check_state_space(ordinal(6, {.rate_sigma = 2, .target_sigma = 1.5}), 1);
+  laws::check_state_space(birth_death<5>{}, 1);
+  laws::check_state_space(birth_death<>{9}, 1);
+}
+
+TEST_CASE("laws: the prior of a space of rates is stationary") {
+  const auto check = [](const auto& space) {
+    const auto S = static_cast<token>(space.max_states());
+    array<double, 2> rates(S, S);  // (S, S)
+    laws::worst flow, found;
+    for (token y = 0; y < S; ++y) {
+      double in = 0, out = 0;
+      for (token a = 0; a < S; ++a) {
+        if (a == y) continue;
+        rates(y, a) = space.base_rate(y, a);
+        in += space.prior(0, a) * space.base_rate(a, y);
+        out += space.prior(0, y) * space.base_rate(y, a);
+      }
+      flow.see(std::abs(in - out), "y =", y);
+    }
+    const auto law = stationary_law(rates);
+    for (token s = 0; s < S; ++s) found.see(std::abs(law(s) / space.prior(0, s) - 1), "s =", s);
+    flow.check("what flows in flows out", 1e-14);
+    found.check("stationary_law finds it", 1e-12);
+  };
+  check(ordinal(17));
+  check(ordinal(6, {.rate_sigma = 2, .target_sigma = 1.5}));
+  check(birth_death<8>{});
 }
 
 TEST_CASE("laws: S at run time is S at compile time") {

@@ -11,6 +11,7 @@
 
 #include <dimix/core/math.hpp>
 #include <dimix/core/rng.hpp>
+#include <dimix/group.hpp>
 #include <dimix/state_space.hpp>
 
 #include <cmath>
@@ -66,6 +67,10 @@ struct two_time_kernel {
     if (bits.first() - to_same < to_revealed) return x_0;
     return draw_prior(space, d, bits.second());
   }
+
+  /// The row p(x_s | x_t = y) of a denoiser's row p(x_0 | x_t): log_prob(a), O(1).
+  template <class Row>
+  DIMIX_HD auto reverse(index_t d, token y, const Row& denoised) const;
 };
 
 /// One row of p(x_s | x_t = y) = sum_{x_0} q(x_s | x_0, y) p(x_0), elementwise in a from the log-row of p(x_0):
@@ -111,5 +116,46 @@ struct reverse_row {
     return merge(exp_sum<Real>::of(log_kept(a, log_p)), exp_sum<Real>::of(log_hit(a))).log();
   }
 };
+
+/// reverse_row with the denoiser's row in it.
+template <class Row, class Space, class Real>
+struct denoised_reverse_row {
+  Row denoised;
+  reverse_row<Space, Real> step;
+
+  DIMIX_HD Real log_prob(index_t a) const { return step.log_prob(static_cast<token>(a), denoised.log_prob(a)); }
+  /// The certain state, given that of the denoiser's row (-1: none).
+  DIMIX_HD token fixed(token of_denoised) const {
+    return step.frozen ? step.y : of_denoised >= 0 && step.kernel.hit_s == Real(0) ? of_denoised : token{-1};
+  }
+
+  /// slope(a) = d loss / d log p(a)  ->  x -> d loss / d log p_0(x) = g(x) h(x) + [p_0(x) / Z(x) / W] sum_a g(a) (1 - h(a)), with
+  /// h(a) in [0, 1] the share of p(a) that comes from x_0 = a kept until s.
+  template <class Group, class Slope>
+  DIMIX_HD auto slope_of_denoised(const Group& group, index_t S, const Slope& slope) const {
+    const Real spread = step.frozen ? Real(0) : group.reduce(S, Real(0), plus{}, [&](index_t a) {
+      const Real g = slope(a);
+      return g == Real(0) ? Real(0) : g * (Real(1) - from_kept(a));
+    });
+    return [this, &slope, spread](index_t x) {
+      using std::exp;
+      if (step.frozen) return Real(0);
+      const Real g = slope(x), hit = exp(denoised.log_prob(x) - step.log_z(static_cast<token>(x)) - step.log_w);
+      return (g == Real(0) ? Real(0) : g * from_kept(x)) + hit * spread;
+    };
+  }
+
+  DIMIX_HD Real from_kept(index_t a) const {
+    using std::exp;
+    const Real kept = step.log_kept(static_cast<token>(a), denoised.log_prob(a));
+    return kept == -infinity<Real>() ? Real(0) : exp(kept - log_prob(a));
+  }
+};
+
+template <class Space, class Real>
+template <class Row>
+DIMIX_HD auto two_time_kernel<Space, Real>::reverse(index_t d, token y, const Row& denoised) const {
+  return denoised_reverse_row<Row, Space, Real>{denoised, reverse_row<Space, Real>::make(*this, d, y, denoised.log_prob(y))};
+}
 
 }  // namespace dimix

@@ -5,6 +5,7 @@
 
 #include <dimix/core/categorical.hpp>
 #include <dimix/forward_process/score.hpp>
+#include <dimix/forward_process/table_kernel.hpp>
 #include <dimix/head.hpp>
 
 namespace dimix {
@@ -37,10 +38,15 @@ struct analytic {
                                           score_row<Space, Real>::make(kernel, at.dim, at.now, denoised.log_prob(at.now))};
   }
 
+  /// Where noise has no closed form: the same law, from the kernel's tables.
+  template <class Space, class Real, class Row>
+  DIMIX_HD auto row(const table_kernel<Space, Real>& kernel, const place& at, const Row& denoised) const {
+    return kernel.reverse(at.dim, at.now, denoised);
+  }
+
   DIMIX_EXEC_CHECK_DISABLE
-  template <class Space, class Real, class Denoised, class Bits>
-  DIMIX_HD token draw(const two_time_kernel<Space, Real>& kernel, const place& at, index_t S, const Denoised& denoised,
-                      const Bits& bits_of) const {
+  template <class Kernel, class Denoised, class Bits>
+  DIMIX_HD token draw(const Kernel& kernel, const place& at, index_t S, const Denoised& denoised, const Bits& bits_of) const {
     const auto law = row(kernel, at, denoised());
     return draw_categorical(
         S, [&](index_t a) { return law.log_prob(a); }, bits_of(purpose::transition));

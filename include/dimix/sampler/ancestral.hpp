@@ -8,28 +8,17 @@
 
 namespace dimix {
 
-/// The row p(x_s = a | x_t) as an object, for rows() and for the argmax.
-template <class Row, class Space, class Real>
-struct ancestral_row {
-  Row denoised;
-  reverse_row<Space, Real> step;
-
-  DIMIX_HD Real log_prob(index_t a) const { return step.log_prob(static_cast<token>(a), denoised.log_prob(a)); }
-};
-
 struct ancestral {
-  template <class Space, class Real, class Row>
-  DIMIX_HD auto row(const two_time_kernel<Space, Real>& kernel, const place& at, const Row& denoised) const {
-    return ancestral_row<Row, Space, Real>{denoised,
-                                           reverse_row<Space, Real>::make(kernel, at.dim, at.now, denoised.log_prob(at.now))};
+  template <class Kernel, class Row>
+  DIMIX_HD auto row(const Kernel& kernel, const place& at, const Row& denoised) const {
+    return kernel.reverse(at.dim, at.now, denoised);
   }
 
   DIMIX_EXEC_CHECK_DISABLE
-  template <class Space, class Real, class Denoised, class Bits>
-  DIMIX_HD token draw(const two_time_kernel<Space, Real>& kernel, const place& at, index_t S, const Denoised& denoised,
-                      const Bits& bits_of) const {
+  template <class Kernel, class Denoised, class Bits>
+  DIMIX_HD token draw(const Kernel& kernel, const place& at, index_t S, const Denoised& denoised, const Bits& bits_of) const {
     const random_block transition = bits_of(purpose::transition);
-    if constexpr (masked_space<Space>) {
+    if constexpr (masked_space<decltype(kernel.space)>) {
       if (at.now != kernel.space.mask()) return at.now;
       // x_s does not depend on x_0 where the mask stays: no row has to be made
       const token x_s = kernel.draw_posterior(at.dim, -1, at.now, transition);

@@ -1,0 +1,119 @@
+// table_kernel: the laws between two times of a process whose noise has no closed form, from tables of S x S probabilities:
+//   q(x_s = a | x_0), q(x_t = y | x_0), q(x_t = y | x_s = a), and by Bayes' rule
+//   q(x_s = a | x_0, x_t = y) = q(y | a) q(a | x_0) / q(y | x_0)
+// The same calls as two_time_kernel (kernel.hpp); a row p(x_s | x_t) costs O(S^2) instead of O(S), a draw O(S). Trivially copyable: views
+// of tables that held_table_kernel, or whoever made them, keeps alive.
+#pragma once
+
+#include <dimix/core/categorical.hpp>
+#include <dimix/core/math.hpp>
+#include <dimix/forward_process/transition_tables.hpp>
+#include <dimix/state_space.hpp>
+
+namespace dimix {
+
+/// The row p(x_s = a | x_t = y) = sum_{x_0} q(a | x_0, y) p(x_0). x_0 that cannot have become y do not count, and the rest is normalised.
+template <class Row, class Kernel, class Real>
+struct table_reverse_row {
+  Row denoised;
+  Kernel kernel;
+  token y;
+  Real log_possible;  // log of the sum of p(x_0) over the x_0 that can have become y
+  bool frozen;        // no x_0 can: y stays
+
+  DIMIX_HD static table_reverse_row make(const Kernel& kernel, token y, const Row& denoised) {
+    exp_sum<Real> possible;
+    for (index_t z = 0; z < kernel.space.max_states(); ++z)
+      if (kernel.to_t(z, y) > 0) possible = merge(possible, exp_sum<Real>::of(denoised.log_prob(z)));
+    return {denoised, kernel, y, possible.log(), possible.sum == Real(0)};
+  }
+
+  DIMIX_HD Real log_prob(index_t a) const {
+    using std::log;
+    if (frozen) return a == y ? Real(0) : -infinity<Real>();
+    exp_sum<Real> total;
+    for (index_t z = 0; z < kernel.space.max_states(); ++z) {
+      const Real made = kernel.to_s(z, a), seen = kernel.to_t(z, y);
+      if (made > 0 && seen > 0) total = merge(total, exp_sum<Real>::of(denoised.log_prob(z) + log(made) - log(seen)));
+    }
+    return total.log() + log(kernel.step(a, y)) - log_possible;
+  }
+  DIMIX_HD token fixed(token) const { return frozen ? y : token{-1}; }
+
+  /// slope(a) = d loss / d log p(a)  ->  x -> d loss / d log p_0(x), O(S^2) for each x.
+  template <class Group, class Slope>
+  DIMIX_HD auto slope_of_denoised(const Group& group, index_t S, const Slope& slope) const {
+    const Real all = group.reduce(S, Real(0), plus{}, slope);
+    return [this, &slope, S, all](index_t x) {
+      using std::exp, std::log;
+      if (frozen || !(kernel.to_t(x, y) > 0)) return Real(0);
+      Real sum = -all * exp(denoised.log_prob(x) - log_possible);
+      for (index_t a = 0; a < S; ++a) {
+        const Real g = slope(a), share = kernel.posterior(0, static_cast<token>(x), y, static_cast<token>(a));
+        if (g != Real(0) && share > 0) sum += g * share * exp(denoised.log_prob(x) - log_possible - log_prob(a));
+      }
+      return sum;
+    };
+  }
+};
+
+template <class Space, class Real>
+struct table_kernel {
+  [[no_unique_address]] Space space;
+  view<const Real, 2> to_s, to_t, step;  // (S, S)  q(x_s | x_0), q(x_t | x_0), q(x_t | x_s)
+
+  DIMIX_HD Real prior(index_t d, token s) const { return static_cast<Real>(space.prior(d, s)); }
+  /// q(x_s = a | x_0)
+  DIMIX_HD Real marginal_s(index_t, token x_0, token a) const { return to_s(x_0, a); }
+  /// q(x_t = y | x_0)
+  DIMIX_HD Real marginal_t(index_t, token x_0, token y) const { return to_t(x_0, y); }
+  /// q(x_t = y | x_s = a)
+  DIMIX_HD Real transition(index_t, token a, token y) const { return step(a, y); }
+  /// q(x_s = a | x_0, x_t = y); 0 where x_0 cannot have become y
+  DIMIX_HD Real posterior(index_t, token x_0, token y, token a) const {
+    const Real z = to_t(x_0, y);
+    return z == Real(0) ? Real(0) : step(a, y) * (to_s(x_0, a) / z);
+  }
+
+  /// x_t from q(x_t | x_0).
+  DIMIX_HD token corrupt(index_t, token x_0, random_block bits) const {
+    return draw(bits, [&](index_t y) { return static_cast<double>(to_t(x_0, y)); });
+  }
+  /// x_s from q(x_s | x_0, x_t = y); y itself where x_0 cannot have become y.
+  DIMIX_HD token draw_posterior(index_t, token x_0, token y, random_block bits) const {
+    const token drawn =
+        draw(bits, [&](index_t a) { return static_cast<double>(step(a, y)) * static_cast<double>(to_s(x_0, a)); });
+    return drawn < 0 ? y : drawn;
+  }
+
+  /// The row p(x_s | x_t = y) of a denoiser's row p(x_0 | x_t): log_prob(a), O(S).
+  template <class Row>
+  DIMIX_HD auto reverse(index_t, token y, const Row& denoised) const {
+    return table_reverse_row<Row, table_kernel, Real>::make(*this, y, denoised);
+  }
+
+ private:
+  template <class Weight>
+  DIMIX_HD token draw(random_block bits, const Weight& weight) const {
+    const index_t S = space.max_states();
+    double total = 0;
+    for (index_t s = 0; s < S; ++s) total += weight(s);
+    if (!(total > 0)) return -1;
+    return static_cast<token>(pick_by_share(S, total, bits.first(), weight, largest_of(S, weight)));
+  }
+};
+
+/// A table_kernel that keeps its tables alive. Host only; for a device, copy the tables and make a table_kernel of their views.
+template <class Space, class Real>
+struct held_table_kernel : table_kernel<Space, Real> {
+  std::shared_ptr<const array<Real, 2>> held_s, held_t, held_step;
+
+  held_table_kernel(const Space& states, std::shared_ptr<const array<Real, 2>> s, std::shared_ptr<const array<Real, 2>> t,
+                    std::shared_ptr<const array<Real, 2>> between)
+      : table_kernel<Space, Real>{states, *s, *t, *between},
+        held_s(std::move(s)),
+        held_t(std::move(t)),
+        held_step(std::move(between)) {}
+};
+
+}  // namespace dimix
