@@ -125,6 +125,8 @@ DIMIX_HD Real discrete_time(Real t, index_t steps) {
 
 #include <dimix/noise_schedule/cosine.hpp>
 #include <dimix/noise_schedule/cosine_squared.hpp>
+#include <dimix/noise_schedule/exponential.hpp>
 #include <dimix/noise_schedule/geometric.hpp>
 #include <dimix/noise_schedule/linear.hpp>
 #include <dimix/noise_schedule/log_linear.hpp>
+#include <dimix/noise_schedule/polynomial.hpp>

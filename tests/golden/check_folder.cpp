@@ -4,7 +4,9 @@
 #include "golden/sdtt_samplers.hpp"
 #include "golden/sdtt_schedules.hpp"
 #include "golden/tauldr_calc_nll.hpp"
+#include "golden/tauldr_calc_pst.hpp"
 #include "golden/tauldr_distil_chain.hpp"
+#include "golden/tauldr_rate.hpp"
 
 namespace golden {
 
@@ -16,6 +18,9 @@ constexpr covered_family covered_families[] = {
     {"D_di4c_loss", "MultiRoundSDTT.di4c_loss", check_sdtt_loss},
     {"C_distil_chain", "DistilChain.calc_loss", check_tauldr_distil_chain},
     {"C_distil_chain", "DistilChain.calc_nll", check_tauldr_calc_nll},
+    {"A_rate", "Rate", check_tauldr_rate},
+    {"A_rate", "BirthDeath", check_tauldr_rate},
+    {"B_calc_pst", "DistilChain.calc_pst", check_tauldr_calc_pst},
 };
 
 }  // namespace

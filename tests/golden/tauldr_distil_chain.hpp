@@ -1,11 +1,12 @@
 // tauldr losses.py DistilChain.calc_loss, from raw outputs and recorded draws. Rows of flattened (item, component) arrays are
-// b M + m. Its transition rows belong to the ordinal process and are not covered.
+// b M + m.
 #pragma once
 
 #include <dimix/distiller/time_law.hpp>
 
 #include "golden/report.hpp"
 #include "golden/site.hpp"
+#include "golden/tauldr_rate.hpp"
 
 namespace golden {
 
@@ -61,8 +62,55 @@ inline void check_tauldr_times(const recorded_case& recorded, case_report& repor
       report.check(output, {"dimix::weight_at"}, [&] { return tauldr_coefficients(recorded, *word); });
 }
 
+/// The rows that x_t and x_u were drawn from: clamped transitions, and their guarded posterior.
+inline void check_tauldr_rows(const recorded_case& recorded, case_report& report) {
+  const index_t B = recorded.config<index_t>("B"), M = recorded.config<index_t>("M"), D = recorded.config<index_t>("D"),
+                S = recorded.config<index_t>("S");
+  with_tauldr_process(recorded, [&](const auto& process) {
+    const auto clamped = [&](double s, double t) {
+      const auto kernel = process.between(s, t);
+      dimix::table exact(S, S);  // (S, S)
+      for (index_t a = 0; a < S; ++a)
+        for (index_t y = 0; y < S; ++y) exact(a, y) = kernel.transition(0, static_cast<token>(a), static_cast<token>(y));
+      return dimix::tauldr::clamped(exact);
+    };
+    const auto x_t = recorded.input<token>("x_t", B, D);  // (B, D)
+    const std::vector<double> t = tauldr_times(recorded), delta = tauldr_gaps(recorded);
+    const std::vector<std::string> calls = {"dimix::forward_process::between", "dimix::tauldr::clamped"};
+    report.check("q_t_given_0_rows", calls, [&] {
+      const auto x_0 = recorded.input<token>("x0_data", B, D);  // (B, D)
+      std::vector<double> values;
+      for (index_t b = 0; b < B; ++b) {
+        const dimix::table to_t = clamped(0, t[static_cast<std::size_t>(b)]);
+        for (index_t d = 0; d < D; ++d)
+          for (index_t s = 0; s < S; ++s) values.push_back(to_t(x_0(b, d), s));
+      }
+      return values;
+    });
+    report.check("p_u_given_x0_and_t", {"dimix::tauldr::posterior_row", "dimix::tauldr::guarded"}, [&] {
+      const double eps = recorded.config<double>("eps_ratio");
+      const auto x_0 = recorded.input<token>("x0_from_teacher_t", B * M, D);  // (B M, D)
+      std::vector<double> values;
+      for (index_t row = 0; row < B * M; ++row) {
+        const auto b = static_cast<std::size_t>(row / M);
+        const double u = t[b] - delta[b];
+        const dimix::table to_s = dimix::tauldr::guarded(clamped(0, u), eps),
+                           to_t = dimix::tauldr::guarded(clamped(0, t[b]), eps),
+                           step = dimix::tauldr::guarded(clamped(u, t[b]), eps);  // (S, S)
+        const dimix::table_kernel<dimix::uniform<>, double> kernel{{S}, to_s, to_t, step};
+        for (index_t d = 0; d < D; ++d) {
+          const auto p = dimix::tauldr::posterior_row(kernel, x_0(row, d), x_t(row / M, d), eps);  // (S)
+          values.insert(values.end(), p.begin(), p.end());
+        }
+      }
+      return values;
+    });
+  });
+}
+
 inline void check_tauldr_distil_chain(const recorded_case& recorded, case_report& report) {
   check_tauldr_times(recorded, report);
+  check_tauldr_rows(recorded, report);
 
   const index_t B = recorded.config<index_t>("B"), M = recorded.config<index_t>("M"), D = recorded.config<index_t>("D"),
                 S = recorded.config<index_t>("S");

@@ -11,12 +11,17 @@ TEST_CASE_TEMPLATE("laws: noise schedules with a rest of signal at t = 1", Real,
     laws::check_noise_schedule<Real>(cosine_squared{eps});
   }
   laws::check_noise_schedule<Real>(log_linear{0});
+  laws::check_noise_schedule<Real>(polynomial{1});
+  laws::check_noise_schedule<Real>(polynomial{2});
+  laws::check_noise_schedule<Real>(polynomial{3.5});
 }
 
 TEST_CASE_TEMPLATE("laws: noise schedules given by their total noise", Real, float, double) {
   laws::check_noise_schedule<Real>(linear{});
   laws::check_noise_schedule<Real>(linear{0, 3});
   laws::check_noise_schedule<Real>(geometric{});
+  laws::check_noise_schedule<Real>(exponential{0.2, 20});
+  laws::check_noise_schedule<Real>(exponential{0.005, 900});
   laws::check_noise_schedule<Real>(geometric{1e-4, 20});
 }
 

@@ -1,0 +1,73 @@
+// The matrix of jump rates of a space, and its spectrum.
+#pragma once
+
+#include <dimix/forward_process/transition_tables.hpp>
+#include <dimix/state_space.hpp>
+
+#include <algorithm>
+#include <cmath>
+
+namespace dimix {
+
+/// R of a space at position d before the schedule's factor, with the diagonal that makes rows sum to zero: (S, S).
+template <state_space Space>
+table rate_matrix(const Space& space, index_t d = 0) {
+  const index_t S = space.states(d);
+  table rates(S, S);  // (S, S)
+  for (index_t a = 0; a < S; ++a)
+    for (index_t y = 0; y < S; ++y) {
+      if (a == y) continue;
+      if constexpr (rate_space<Space>)
+        rates(a, y) = space.base_rate(static_cast<token>(a), static_cast<token>(y));
+      else
+        rates(a, y) = space.prior(d, static_cast<token>(y));
+      rates(a, a) -= rates(a, y);
+    }
+  return rates;
+}
+
+/// Eigenvalues of reversible rates (S, S), ascending, the last one 0: (S). prior (S) > 0 with prior(a) R(a, y) = prior(y) R(y, a).
+/// The symmetric sqrt(π) R / sqrt(π) by cyclic Jacobi rotations, right to rounding of the largest. O(S^3) for each of about ten rounds.
+inline array<double, 1> spectrum(view<const double, 2> rates, view<const double, 1> prior) {
+  const index_t S = rates.extent(0);
+  expects(rates.extent(1) == S && prior.extent(0) == S, "spectrum: rates must be (S, S) and prior (S)");
+  table A(S, S);  // (S, S)
+  double size = 0;
+  for (index_t i = 0; i < S; ++i)
+    for (index_t j = 0; j < S; ++j) {
+      const double there = std::sqrt(prior(i) / prior(j)) * rates(i, j), back = std::sqrt(prior(j) / prior(i)) * rates(j, i);
+      expects(std::abs(there - back) <= 1e-9 * (std::abs(there) + std::abs(back)) + 1e-300, "spectrum: the rates between ", i,
+              " and ", j, " are not in balance with the prior: no symmetric form");
+      A(i, j) = 0.5 * (there + back);
+      size = std::max(size, std::abs(A(i, j)));
+    }
+  for (int round = 0; round < 60; ++round) {
+    double rest = 0;
+    for (index_t p = 0; p < S; ++p)
+      for (index_t q = p + 1; q < S; ++q) {
+        const double off = A(p, q);
+        rest = std::max(rest, std::abs(off));
+        if (std::abs(off) < 1e-18 * size) continue;
+        const double theta = (A(q, q) - A(p, p)) / (2 * off);
+        const double t = (theta >= 0 ? 1 : -1) / (std::abs(theta) + std::hypot(theta, 1.0)), c = 1 / std::hypot(t, 1.0),
+                     s = t * c;
+        for (index_t k = 0; k < S; ++k) {
+          const double kp = A(k, p), kq = A(k, q);
+          A(k, p) = c * kp - s * kq;
+          A(k, q) = s * kp + c * kq;
+        }
+        for (index_t k = 0; k < S; ++k) {
+          const double pk = A(p, k), qk = A(q, k);
+          A(p, k) = c * pk - s * qk;
+          A(q, k) = s * pk + c * qk;
+        }
+      }
+    if (rest < 1e-16 * size) break;
+  }
+  array<double, 1> values(S);  // (S)
+  for (index_t i = 0; i < S; ++i) values(i) = A(i, i);
+  std::sort(values.begin(), values.end());
+  return values;
+}
+
+}  // namespace dimix
