@@ -15,15 +15,16 @@
 
 namespace digits {
 
-template <class Process, class Latent>
+template <class Process, class Head, class Latent>
 class experiment {
  public:
-  using teacher_net = dimix::nn::mlp_denoiser<float>;
-  using student_net = dimix::nn::mlp_denoiser<float, Latent>;
+  using teacher_net = dimix::with_head<dimix::nn::mlp_denoiser<float>, Head>;
+  using student_net = dimix::with_head<dimix::nn::mlp_denoiser<float, Latent>, Head>;
 
-  experiment(const run_input& in, const Process& process, Latent latent)
+  experiment(const run_input& in, const Process& process, const Head& head, Latent latent)
       : chosen_(in.chosen),
         process_(process),
+        head_(head),
         latent_(latent),
         images_(in.images),
         meter_(in.meter),
@@ -31,15 +32,15 @@ class experiment {
         run_on_(in.run_on) {}
 
   outcome run() {
-    teacher_net teacher(shape(0.1), {}, run_on_);
+    teacher_net teacher(head_, shape(0.1), dimix::nn::no_latent{}, run_on_);
     const auto taught = train(teacher, "teacher", teacher_training(), [&] { return pretraining(teacher); });
 
-    student_net mixture(shape(0), latent_, run_on_);
+    student_net mixture(head_, shape(0), latent_, run_on_);
     mixture.adopt(*taught);
     const auto student = train(mixture, "student", student_training(),
                                [&](const auto& average) { return distilling(*taught, mixture, average, chosen_.components); });
 
-    teacher_net factorized(shape(0), {}, run_on_);
+    teacher_net factorized(head_, shape(0), dimix::nn::no_latent{}, run_on_);
     factorized.adopt(*taught);
     const auto control = train(factorized, "factorized", student_training(),
                                [&](const auto& average) { return distilling(*taught, factorized, average, 1); });
@@ -59,8 +60,11 @@ class experiment {
   using token_batch = array<token, 2>;
 
   dimix::nn::mlp_options shape(double dropout) const {
-    dimix::nn::mlp_options how{
-        .dims = images_.train.dims(), .states = process_.max_states(), .dropout = dropout, .seed = seed64()};
+    dimix::nn::mlp_options how{.dims = images_.train.dims(),
+                               .states = process_.max_states(),
+                               .outputs = head_.outputs(process_.max_states()),
+                               .dropout = dropout,
+                               .seed = seed64()};
     if constexpr (dimix::masked_space<typename Process::space_type>) how.mask = process_.space().mask();
     return how;
   }
@@ -159,6 +163,7 @@ class experiment {
 
   const settings& chosen_;
   Process process_;
+  Head head_;
   Latent latent_;
   const image_split& images_;
   const quality_meter& meter_;
@@ -166,13 +171,13 @@ class experiment {
   dimix::cpu run_on_;
 };
 
-/// One seed over a space, with the schedule and the law of λ that were chosen.
-template <class Space>
-outcome run_with(const Space& space, const run_input& in) {
+/// One seed over a space with a head, with the schedule and the law of λ that were chosen.
+template <class Space, class Head>
+outcome run_with(const Space& space, const Head& head, const run_input& in) {
   const auto& names = schedule_names();
   const chosen_schedule schedule{static_cast<int>(std::find(names.begin(), names.end(), in.chosen.schedule) - names.begin())};
   const dimix::forward_process process(space, schedule);
-  const auto run = [&](auto latent) { return experiment(in, process, latent).run(); };
+  const auto run = [&](auto latent) { return experiment(in, process, head, latent).run(); };
   return in.chosen.latent == "categorical" ? run(dimix::categorical_latent{in.chosen.components})
                                            : run(dimix::uniform_latent{});
 }

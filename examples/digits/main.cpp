@@ -32,7 +32,9 @@ int main(const settings& chosen) {
   for (index_t seed = chosen.seed; seed < chosen.seed + chosen.seeds; ++seed) {
     if (chosen.seeds > 1) std::fprintf(stderr, "seed %td\n", seed);
     const run_input in{chosen, parts, meter, seed, run_on};
-    outcomes.push_back(chosen.process == "absorbing" ? run_absorbing(in) : run_uniform(in));
+    outcomes.push_back(chosen.process == "absorbing" ? run_absorbing(in)
+                       : chosen.process == "uniform" ? run_uniform(in)
+                                                     : run_ordinal(in));
   }
   report(chosen, parts, meter.floor(), outcomes).write();
   return 0;

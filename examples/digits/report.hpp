@@ -44,7 +44,8 @@ class report {
     write_plot("pixels.svg", "Fréchet distance on 16 principal components", &quality::frechet_pixels);
     write_pictures();
     print_claims();
-    std::printf("\nIn %s: table.md, samples.png, features.svg, pixels.svg\n", chosen_.out.c_str());
+    std::printf("\nIn %s: table.md, samples.png, %spixels.svg\n", chosen_.out.c_str(),
+                std::isnan(floor_.frechet_features) ? "" : "features.svg, ");
   }
 
  private:

@@ -36,5 +36,6 @@ struct run_input {
 
 outcome run_absorbing(const run_input& in);  // absorbing.cpp
 outcome run_uniform(const run_input& in);    // uniform.cpp
+outcome run_ordinal(const run_input& in);    // ordinal.cpp
 
 }  // namespace digits

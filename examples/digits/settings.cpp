@@ -26,8 +26,10 @@ std::optional<settings> parse(int argc, char** argv) {
       cxxopts::value(chosen.levels)->default_value(std::to_string(chosen.levels)));
   add("pool", "side of the squares that are averaged into one pixel",
       cxxopts::value(chosen.pool)->default_value(std::to_string(chosen.pool)));
-  add("process", "absorbing | uniform", cxxopts::value(chosen.process)->default_value(chosen.process));
-  add("schedule", "log_linear | cosine | cosine_squared | linear | geometric (σ from 0.001 to 20)",
+  add("process", "absorbing | uniform | ordinal", cxxopts::value(chosen.process)->default_value(chosen.process));
+  add("head", "subs (absorbing) | softmax | truncated_logistic (ordinal); default: the first that fits",
+      cxxopts::value(chosen.head));
+  add("schedule", "log_linear | cosine | cosine_squared | linear | geometric (σ from 0.001 to 20) | exponential (σ to 9.8)",
       cxxopts::value(chosen.schedule)->default_value(chosen.schedule));
   add("latent", "law of λ: categorical | uniform", cxxopts::value(chosen.latent)->default_value(chosen.latent));
   add("components", "M, draws of λ per item in training",
@@ -77,7 +79,14 @@ std::optional<settings> parse(int argc, char** argv) {
     for (const std::string& word : allowed) list += (list.empty() ? "" : ", ") + word;
     dimix::expects(std::count(allowed.begin(), allowed.end(), value) == 1, "--", name, " = '", value, "' is none of ", list);
   };
-  one_of("process", chosen.process, {"absorbing", "uniform"});
+  one_of("process", chosen.process, {"absorbing", "uniform", "ordinal"});
+  if (chosen.head.empty()) chosen.head = chosen.process == "absorbing" ? "subs" : "softmax";
+  if (chosen.process == "absorbing")
+    one_of("head", chosen.head, {"subs"});
+  else if (chosen.process == "uniform")
+    one_of("head", chosen.head, {"softmax"});
+  else
+    one_of("head", chosen.head, {"softmax", "truncated_logistic"});
   one_of("schedule", chosen.schedule, schedule_names());
   one_of("latent", chosen.latent, {"categorical", "uniform"});
   const auto at_least = [](const char* name, index_t value, index_t least) {

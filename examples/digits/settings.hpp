@@ -18,7 +18,7 @@ struct settings {
   std::string data = DIMIX_EXAMPLE_DATA "/digits/images.npy";
   std::string features = DIMIX_EXAMPLE_DATA "/digits/features.safetensors";
   index_t levels = 0, pool = 1;
-  std::string process = "absorbing", schedule = "log_linear", latent = "categorical";
+  std::string process = "absorbing", head, schedule = "log_linear", latent = "categorical";
   index_t components = 64;
   std::vector<index_t> steps = {1, 2, 3, 4, 8, 16, 32};
   index_t samples = 4000;
@@ -30,11 +30,12 @@ struct settings {
 };
 
 inline const std::vector<std::string>& schedule_names() {
-  static const std::vector<std::string> names = {"log_linear", "cosine", "cosine_squared", "linear", "geometric"};
+  static const std::vector<std::string> names = {"log_linear", "cosine",    "cosine_squared",
+                                                 "linear",     "geometric", "exponential"};
   return names;
 }
 
-/// One of the library's schedules with its default parameters, by its place in schedule_names().
+/// One of the library's schedules, by its place in schedule_names().
 struct chosen_schedule {
   int which = 0;
 
@@ -59,6 +60,8 @@ struct chosen_schedule {
         return f(dimix::linear{});
       case 4:
         return f(dimix::geometric{.sigma_max = 20});
+      case 5:
+        return f(dimix::exponential{.base = 0.2, .growth = 50});
       default:
         return f(dimix::log_linear{});
     }
@@ -75,6 +78,7 @@ inline std::map<std::string, std::string> words_of(const settings& chosen, index
                                               {"levels", std::to_string(chosen.levels)},
                                               {"pool", std::to_string(chosen.pool)},
                                               {"process", chosen.process},
+                                              {"head", chosen.head},
                                               {"schedule", chosen.schedule},
                                               {"seed", std::to_string(seed)},
                                               {"teacher_steps", std::to_string(chosen.teacher_steps)}};

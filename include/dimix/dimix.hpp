@@ -17,6 +17,7 @@
 #include <dimix/denoiser.hpp>               // what the user's network has to be
 #include <dimix/denoiser/hybrid.hpp>        // student first, then teacher
 #include <dimix/denoiser/tabular.hpp>       // exact, from a table
+#include <dimix/denoiser/with_head.hpp>     // a network with a head of its own
 #include <dimix/distiller.hpp>              // learn: one training step
 #include <dimix/forward_process.hpp>        // q(x_t|x_0), q(x_t|x_s), q(x_s|x_t,x_0), rates, prior
 #include <dimix/forward_process/score.hpp>  // x_0-prediction to score

@@ -17,6 +17,7 @@
 #include <dimix/head/row.hpp>
 #include <dimix/head/softmax.hpp>
 #include <dimix/head/subs.hpp>
+#include <dimix/head/truncated_logistic.hpp>
 
 namespace dimix {
 

@@ -56,6 +56,14 @@ TEST_CASE_TEMPLATE("math: sigmoid over the whole range", Real, float, double) {
     error.see(relative(static_cast<double>(sigmoid(x)), 1 / (1 + std::exp(-static_cast<long double>(x)))), "x =", x);
   }
   error.check("relative error of sigmoid", 3 * static_cast<double>(std::numeric_limits<Real>::epsilon()));
+  for (int i = -80; i <= 80; ++i) {
+    const Real x = static_cast<Real>(i);
+    error.see(relative(static_cast<double>(log_sigmoid(x)), -std::log1p(std::exp(-static_cast<long double>(x)))),
+              "log, x =", x);
+  }
+  error.check("relative error of log_sigmoid", 3 * static_cast<double>(std::numeric_limits<Real>::epsilon()));
+  CHECK(log_sigmoid(infinity<Real>()) == 0);
+  CHECK(log_sigmoid(Real(-1e6)) == Real(-1e6));
   CHECK(sigmoid(Real(0)) == Real(0.5));
   CHECK(sigmoid(infinity<Real>()) == 1);
   CHECK(sigmoid(-infinity<Real>()) == 0);

@@ -18,6 +18,32 @@ TEST_CASE_TEMPLATE("laws: heads of x_0", Real, float, double) {
   }
 }
 
+TEST_CASE_TEMPLATE("laws: truncated logistic", Real, float, double) {
+  for (index_t S : {2, 5, 67})
+    for (tails beyond : {tails::cut, tails::to_ends})
+      for (std::uint64_t seed = 0; seed < 4; ++seed) {
+        laws::check_head<Real>(truncated_logistic{S, beyond}, S, {0, 0, 0}, seed, 0.7);
+        laws::check_head<Real>(truncated_logistic{S, beyond}, S, {0, 0, static_cast<token>(S - 1)}, seed, 0.7);
+      }
+}
+
+TEST_CASE("laws: a truncated logistic keeps its digits where its mass is e^-500") {
+  const truncated_logistic head{256};
+  array<double, 1> raw(2);  // (outputs)
+  raw(0) = 0, raw(1) = -4;  // k = e^6
+  const view<const double, 1> given = raw;
+  const place at{0, 0, 20};
+  const auto row = make_row<double>(serial_group{}, head, given, at);
+  const long double mean = std::tanh(2.0L * 20 / 255 - 1), k = std::exp(6.0L);
+  laws::worst error;
+  for (index_t s = 30; s < 256; ++s) {  // right of the mean: e^-a (1 - e^(a - b)) / ((1 + e^-a)(1 + e^-b)), in long double
+    const long double a = (-1 + 2.0L * static_cast<long double>(s) / 256 - mean) * k, b = a + 2 * k / 256;
+    const long double wanted = -a + std::log1p(-std::exp(a - b)) - std::log1p(std::exp(-a)) - std::log1p(std::exp(-b));
+    error.see(static_cast<double>(std::abs((row.log_prob(s) - wanted) / wanted)), "s =", s);
+  }
+  error.check("relative error of log p", 1e-13);
+}
+
 TEST_CASE("laws: softmax and subs hold far from zero") {
   laws::check_head<double>(softmax{}, 5, {0, 0, 0}, 1, 300);
   laws::check_head<double>(subs{4}, 5, {0, 0, 4}, 1, 300);
@@ -47,6 +73,7 @@ TEST_CASE_TEMPLATE("laws: heads pushed to x_s", Real, float, double) {
   check_stepped<Real>(softmax{}, forward_process(absorbing<5>{}, log_linear{0}));
   check_stepped<Real>(softmax{}, forward_process(uniform<5>{}, log_linear{}));
   check_stepped<Real>(softmax{}, forward_process(laws::skewed{}, cosine{}));
+  check_stepped<Real>(softmax{}, forward_process(ordinal(5, {.rate_sigma = 1.5, .target_sigma = 5}), linear{0, 4}));
 }
 
 TEST_CASE("laws: stepped with s = 0 is the head itself under subs") {

@@ -60,6 +60,13 @@ DIMIX_HD Real sigmoid(Real x) {
   return e / (Real(1) + e);
 }
 
+/// log sigmoid(x), without overflow or cancellation on either side.
+template <std::floating_point Real>
+DIMIX_HD Real log_sigmoid(Real x) {
+  using std::exp, std::log1p;
+  return x < Real(0) ? x - log1p(exp(x)) : -log1p(exp(-x));
+}
+
 /// A sum of exponentials held as (max, sum of e^(x - max)): it never overflows, and two of them merge in any order.
 /// Laws: empty is the identity; merge is commutative, and associative to rounding; log() of the empty one is -infinity.
 template <std::floating_point Real>
