@@ -117,11 +117,11 @@ struct philox_body {
 };
 
 /// The row p(x_s | x_t = i mod S), ancestral and analytic, from a softmax or subs row.
-template <class Space, class Head>
+template <class Kernel, class Head>
 struct reverse_body {
-  two_time_kernel<Space, float> kernel;
+  Kernel kernel;
   Head head;
-  view<const float, 1> raw;  // (S)
+  view<const float, 1> raw;  // (outputs)
   view<float, 3> out;        // (S, S, 2)
 
   DIMIX_HD void operator()(index_t i) const {
@@ -132,22 +132,22 @@ struct reverse_body {
     for (index_t a = 0; a < out.extent(1); ++a) {
       using std::exp;
       out(i, a, 0) = exp(law.log_prob(a));
-      out(i, a, 1) = other.weight(a);
+      out(i, a, 1) = exp(other.log_prob(a));
     }
   }
 };
 
 /// x_s of item i: a draw of the ancestral method, of the row itself, of the prior, and of q(x_t | x_0).
-template <class Space, class Head>
+template <class Kernel, class Head>
 struct draw_body {
-  two_time_kernel<Space, float> kernel;
+  Kernel kernel;
   Head head;
-  view<const float, 1> raw;  // (S)
+  view<const float, 1> raw;  // (outputs)
   rng random;
   view<token, 2> out;  // (n, 4)
 
   DIMIX_HD void operator()(index_t i) const {
-    const index_t S = raw.extent(0);
+    const index_t S = kernel.space.max_states();
     const place at{0, 0, static_cast<token>(S - 1)};
     const auto row = head.template row<float>(raw, at, head.template observe<float>(serial_group{}, raw, at));
     const auto item = static_cast<std::uint64_t>(i);
@@ -173,6 +173,21 @@ template <class T>
 void fill(const shared_memory<T>& values, std::uint64_t seed, double spread) {
   for (index_t i = 0; i < values.size(); ++i)
     values[i] = static_cast<T>(spread * (2 * unit(rng{seed}(purpose::user, 0, 0, 0, i).first()) - 1));
+}
+
+/// f(kernel) with a kernel that both sides can read: its tables, where it has some, in memory of both.
+template <class Space, class F>
+void for_the_device(const two_time_kernel<Space, float>& kernel, const F& f) {
+  f(kernel);
+}
+template <class Space, class F>
+void for_the_device(const table_kernel<Space, float>& kernel, const F& f) {
+  const index_t S = kernel.space.max_states();
+  shared_memory<float> to_s(S * S), to_t(S * S), step(S * S);
+  std::copy(kernel.to_s.begin(), kernel.to_s.end(), to_s.data());
+  std::copy(kernel.to_t.begin(), kernel.to_t.end(), to_t.data());
+  std::copy(kernel.step.begin(), kernel.step.end(), step.data());
+  f(table_kernel<Space, float>{kernel.space, {to_s.data(), S, S}, {to_t.data(), S, S}, {step.data(), S, S}});
 }
 
 /// All inputs and outputs of an objective's rows in memory that both sides see.
@@ -273,6 +288,8 @@ TEST_CASE("cuda: schedules") {
   both(cosine_squared{});
   both(linear{});
   both(geometric{});
+  both(exponential{0.2, 20});
+  both(polynomial{2});
 }
 
 TEST_CASE("cuda: Philox draws the same bits") {
@@ -286,16 +303,19 @@ TEST_CASE("cuda: Philox draws the same bits") {
 TEST_CASE("cuda: rows of the reverse kernel") {
   SKIP_WITHOUT_DEVICE();
   const auto check = [](const auto& process, const auto& head) {
-    const index_t S = process.max_states();
-    shared_memory<float> raw(S), out(S * S * 2);
-    fill(raw, 3, 2);
-    const auto kernel = process.template between<float>(0.3, 0.7);
-    check_close(on_both(out,
-                        reverse_body<std::decay_t<decltype(process.space())>, std::decay_t<decltype(head)>>{
-                            kernel, head, {raw.data(), S}, {out.data(), S, S, 2}},
-                        S),
-                1e-5);
+    const index_t S = process.max_states(), outputs = head.outputs(S);
+    shared_memory<float> raw(outputs), out(S * S * 2);
+    fill(raw, 3, 1);
+    for_the_device(process.template between<float>(0.3, 0.7), [&](const auto& kernel) {
+      check_close(on_both(out,
+                          reverse_body<std::decay_t<decltype(kernel)>, std::decay_t<decltype(head)>>{
+                              kernel, head, {raw.data(), outputs}, {out.data(), S, S, 2}},
+                          S),
+                  1e-5);
+    });
   };
+  check(forward_process(birth_death<9>{}, linear{0, 4}), softmax{});
+  check(forward_process(birth_death<>{17}, linear{0, 4}), truncated_logistic{17});
   check(forward_process(absorbing<18>{}, log_linear{}), subs{17});
   check(forward_process(uniform<17>{}, cosine{}), softmax{});
   check(forward_process(uniform<>{200}, log_linear{}), softmax{});
@@ -304,19 +324,21 @@ TEST_CASE("cuda: rows of the reverse kernel") {
 TEST_CASE("cuda: draws differ from the host's only where rounding decides") {
   SKIP_WITHOUT_DEVICE();
   const auto check = [](const auto& process, const auto& head) {
-    const index_t S = process.max_states(), n = 20000;
-    shared_memory<float> raw(S);
+    const index_t S = process.max_states(), outputs = head.outputs(S), n = 20000;
+    shared_memory<float> raw(outputs);
     shared_memory<token> out(4 * n);
     fill(raw, 5, 3);
-    const auto kernel = process.template between<float>(0.3, 0.7);
-    const auto [device, host] = on_both(out,
-                                        draw_body<std::decay_t<decltype(process.space())>, std::decay_t<decltype(head)>>{
-                                            kernel, head, {raw.data(), S}, rng{9}, {out.data(), n, 4}},
-                                        n);
-    index_t different = 0;
-    for (std::size_t i = 0; i < host.size(); ++i) different += device[i] != host[i];
-    CHECK(different <= 2);  // of 80,000; a boundary moves by about 1e-7
+    for_the_device(process.template between<float>(0.3, 0.7), [&](const auto& kernel) {
+      const auto [device, host] = on_both(out,
+                                          draw_body<std::decay_t<decltype(kernel)>, std::decay_t<decltype(head)>>{
+                                              kernel, head, {raw.data(), outputs}, rng{9}, {out.data(), n, 4}},
+                                          n);
+      index_t different = 0;
+      for (std::size_t i = 0; i < host.size(); ++i) different += device[i] != host[i];
+      CHECK(different <= 2);  // of 80,000; a boundary moves by about 1e-7
+    });
   };
+  check(forward_process(birth_death<9>{}, linear{0, 4}), softmax{});
   check(forward_process(absorbing<18>{}, log_linear{}), subs{17});
   check(forward_process(uniform<>{200}, log_linear{}), softmax{});
 }
@@ -343,16 +365,9 @@ TEST_CASE("cuda: a row of the continuous-time bound") {
     for (index_t d = 0; d < D; ++d)
       x_0[b * D + d] = static_cast<token>((b + 3 * d) % S), x_t[b * D + d] = static_cast<token>((b * d) % S);
   }
-  const nelbo_row<float, softmax, uniform<17>> body{softmax{},
-                                                    {kernels.data(), B},
-                                                    {beta.data(), B},
-                                                    {decay.data(), B},
-                                                    {x_0.data(), B, D},
-                                                    {x_t.data(), B, D},
-                                                    {raw.data(), B, 1, D, S},
-                                                    {values.data(), B, D},
-                                                    {out.data(), B, 1, D, S},
-                                                    1.0f};
+  const nelbo_row<float, softmax, two_time_kernel<uniform<17>, float>> body{
+      softmax{},          {kernels.data(), B},      {beta.data(), B},      {decay.data(), B},        {x_0.data(), B, D},
+      {x_t.data(), B, D}, {raw.data(), B, 1, D, S}, {values.data(), B, D}, {out.data(), B, 1, D, S}, 1.0f};
   const row_of_thread<decltype(body)> row{body, {tiles.data(), B * D, S}};
   check_close(on_both(out, row, B * D), 2e-5);
   check_close(on_both(values, row, B * D), 2e-5);
