@@ -104,7 +104,8 @@ class distiller {
       targets_at_u(head, x_u, raw_u, items_u, x_s, P, K);
     } else {
       const auto to_s = kernels(u_of_draws_, u_of_draws_, options_.target_fraction);  // (B K)  between(s, u)
-      targets_at_u(stepped<std::remove_const_t<decltype(head)>, kernel>{head, {to_s.data(), B * K}}, x_u, raw_u, items_u, x_s, P, K);
+      targets_at_u(stepped<std::remove_const_t<decltype(head)>, kernel>{head, {to_s.data(), B * K}}, x_u, raw_u, items_u, x_s,
+                   P, K);
     }
 
     // the student at (x_t, t, λ)
