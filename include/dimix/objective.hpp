@@ -69,20 +69,20 @@ class objective {
         component_visit<Real, Terms...>{terms_, over_.states(), over_.log_weights(), component_values_, component_slopes_});
   }
 
-  /// After the last chunk. values = false leaves out what only the values need, for a gradient alone.
+  /// After the last chunk. values = false leaves out what only the values need, for a gradient alone; value() and loss() then refuse.
   template <backend Backend>
   void close(const Backend& run_on, bool values = true) {
     over_.close(run_on);
-    const index_t B = over_.batch();
-    position_values_.resize(sizeof...(Terms), B, over_.dims());  // (terms, B, D)
+    has_values_ = values;
+    const index_t B = over_.batch(), D = values ? over_.dims() : index_t{0};
+    position_values_.resize(sizeof...(Terms), B, D);  // (terms, B, D)
     if (values)
-      run_on.template sweep<Real>(B * over_.dims(), 0,
-                                  value_row<Real, Terms...>{terms_, site(), component_values_, position_values_});
+      run_on.template sweep<Real>(B * D, 0, value_row<Real, Terms...>{terms_, site(), component_values_, position_values_});
     for (index_t b = 0; b < B; ++b) {
       index_t k = 0;
       terms_.each([&](const auto& term, index_t j) {
         Real total = Real(0);
-        for (index_t d = 0; d < over_.dims(); ++d) total += position_values_(j, b, d);
+        for (index_t d = 0; d < D; ++d) total += position_values_(j, b, d);
         if constexpr (std::decay_t<decltype(term)>::uses_joint)
           for (index_t target = 0; target < term.targets(); ++target, ++k) {
             const Real a = term.target_weight();
@@ -112,10 +112,14 @@ class objective {
   }
 
   /// Values of term j, one per item, without weights: (B).
-  view<const Real, 1> value(index_t j) const { return view<const Real, 2>(values_).row(j); }
+  view<const Real, 1> value(index_t j) const {
+    expects(over_.closed() && has_values_, "objective::value: comes after close() with values");
+    return view<const Real, 2>(values_).row(j);
+  }
 
   /// scale * sum_b sum_terms weight(b) value(b).
   Real loss(Real scale = Real(-1)) const {
+    expects(over_.closed() && has_values_, "objective::loss: comes after close() with values");
     Real total = Real(0);
     terms_.each([&](const auto& term, index_t j) {
       for (index_t b = 0; b < over_.batch(); ++b) total += product_or_zero(term.weight(b), values_(j, b));
@@ -171,6 +175,7 @@ class objective {
   }
 
   term_pack<Terms...> terms_;
+  bool has_values_ = false;
   array<token, 3> target_tokens_;
   marginalisation<Real, Head> over_;
   array<Real, 2> values_;

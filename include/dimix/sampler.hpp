@@ -122,8 +122,7 @@ class sampler {
     run_on_.template sweep<Real>(x_t.extent(0) * D, 0, [&](const auto& group, auto, index_t row_index) {
       const index_t b = row_index / D, d = row_index % D;
       const place at{b, d, x_t(b, d)};
-      f(kernels_[static_cast<std::size_t>(b)], at,
-        [&] { return make_row<Real>(group, head, raw.row(b, index_t{0}, d), at); });
+      f(kernels_[static_cast<std::size_t>(b)], at, [&] { return make_row<Real>(group, head, raw.row(b, index_t{0}, d), at); });
     });
   }
 

@@ -62,6 +62,10 @@ TEST_CASE("bad input: chunks out of place") {
   target.fill(1.0 / 3);
   auto loss = make_objective<double>(softmax{}, x_t, 2, 3, {}, distillation_bound<double>{target});
   refuses<invalid_argument>([&] { loss.gradient(part, 0, chunk.whole(), one); }, {"gradient", "after close()"});
+  refuses<invalid_argument>([&] { loss.value(0); }, {"objective::value", "after close()"});
+  loss.observe(part, 0, one);
+  loss.close(one, false);  // for a gradient alone
+  refuses<invalid_argument>([&] { loss.loss(); }, {"objective::loss", "with values"});
   loss.observe(part, 0, one);
   loss.close(one);
   array<double, 4> small(1, 2, 2, 2);  // wrong S

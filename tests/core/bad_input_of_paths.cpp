@@ -154,3 +154,26 @@ TEST_CASE("bad input: tables") {
   const tabular net(masked, view<const token, 2>(sequences), view<const double, 1>(law));
   refuses<invalid_argument>([&] { sample(masked, net, {.dims = 5}, one); }, {"tabular", "D = 5", "has 2"});
 }
+
+TEST_CASE("bad input: spaces with rates of their own") {
+  refuses<invalid_argument>([] { ordinal(1); }, {"ordinal: S = 1"});
+  refuses<invalid_argument>([] { ordinal(5, {.rate_sigma = 0}); }, {"rate_sigma = 0"});
+  refuses<invalid_argument>([] { ordinal(5, {.target_sigma = -1}); }, {"target_sigma = -1"});
+  array<double, 2> rates(3, 3);  // (S, S)
+  array<double, 1> law(3);       // (S)
+  law.fill(1.0 / 3);
+  const auto make = [&] { rate_table(rates, law); };
+  rates(0, 1) = -2;
+  refuses<invalid_argument>(make, {"rate_table: rates[0, 1] = -2"});
+  rates(0, 1) = not_a_number;
+  refuses<invalid_argument>(make, {"rate_table: rates[0, 1]"});
+  rates(0, 1) = 0;
+  refuses<invalid_argument>([&] { forward_process(rate_table(rates, law), log_linear{}); }, {"every rate is 0"});
+  refuses<invalid_argument>([&] { stationary_law(rates); }, {"stationary_law: state 2 cannot reach"});
+  law(0) = 0.5;
+  refuses<invalid_argument>(make, {"rate_table: prior sums to"});
+  array<double, 2> wide(3, 4);  // (S, S + 1)
+  refuses<invalid_argument>([&] { rate_table(wide, law); }, {"rate_table: rates has shape (3, 4)"});
+  const forward_process levels(birth_death<5>{}, linear{0, 4});
+  refuses<invalid_argument>([&] { levels.between(0.5, 0.2); }, {"s = 0.5", "t = 0.2"});
+}
