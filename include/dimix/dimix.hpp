@@ -31,4 +31,5 @@
 #include <dimix/sampler.hpp>                // generate: rows, step, sample
 #include <dimix/state_space.hpp>            // which values a position takes, and what noise draws from
 
-// Not in here, because they bring a dependency: dimix/nn/ (Eigen) and dimix/io/ (JSON, zlib, stb).
+// Not in here: dimix/nn/ (Eigen) and dimix/io/ (JSON, zlib, stb) bring a dependency; dimix/parity/ reproduces what released code does where
+// it departs from its mathematics.

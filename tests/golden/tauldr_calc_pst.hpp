@@ -2,8 +2,8 @@
 // code, and gradients to the logits.
 #pragma once
 
-#include <dimix/forward_process/tauldr.hpp>
 #include <dimix/head/stepped.hpp>
+#include <dimix/parity/tauldr.hpp>
 
 #include "golden/sdtt_samplers.hpp"
 

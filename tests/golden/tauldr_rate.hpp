@@ -4,7 +4,7 @@
 
 #include <dimix/forward_process.hpp>
 #include <dimix/forward_process/rate_matrix.hpp>
-#include <dimix/forward_process/tauldr.hpp>
+#include <dimix/parity/tauldr.hpp>
 
 #include "golden/report.hpp"
 
