@@ -145,3 +145,21 @@ TEST_CASE("laws: grids of times") {
   CHECK(sample(process, net, {.batch = 9, .dims = 3, .steps = 99, .seed = 1, .grid = grid}, cpu{1}) ==
         sample(process, net, {.batch = 9, .dims = 3, .steps = 4, .seed = 1}, cpu{1}));
 }
+
+TEST_CASE("laws: every time grid falls from 1 to 0 in as many steps") {
+  for (index_t steps : {1, 2, 7, 64})
+    for (const time_grid& grid : {uniform_grid(steps), power_grid(steps, 2), power_grid(steps, 0.5), cosine_grid(steps),
+                                  logarithmic_grid(steps, 0.01)}) {
+      CHECK(static_cast<index_t>(grid.size()) == steps + 1);
+      CHECK(grid.front() == 1);
+      CHECK_NOTHROW(expects_grid("grid", grid));
+    }
+  CHECK(power_grid(5, 1) == uniform_grid(5));
+  CHECK(cosine_grid(3)[1] == doctest::Approx(std::cos(std::numbers::pi / 6)));
+  const time_grid log_grid = logarithmic_grid(3, 0.01);
+  CHECK(log_grid[1] == doctest::Approx(0.1));
+  CHECK(log_grid[2] == doctest::Approx(0.01));
+  CHECK_THROWS_AS(power_grid(3, 0), invalid_argument);
+  CHECK_THROWS_AS(logarithmic_grid(3, 1), invalid_argument);
+  CHECK_THROWS_AS(cosine_grid(0), invalid_argument);
+}

@@ -5,6 +5,8 @@
 #include <dimix/core/error.hpp>
 #include <dimix/core/view.hpp>
 
+#include <cmath>
+#include <numbers>
 #include <vector>
 
 namespace dimix {
@@ -16,6 +18,31 @@ inline time_grid uniform_grid(index_t steps) {
   expects(steps >= 1, "uniform_grid: steps = ", steps, "; at least one is needed");
   time_grid grid;
   for (index_t n = 0; n <= steps; ++n) grid.push_back(static_cast<double>(steps - n) / static_cast<double>(steps));
+  return grid;
+}
+
+/// (1 - n/N)^power: power > 1 takes short steps near the data, power < 1 near the noise; 1 is the uniform grid.
+inline time_grid power_grid(index_t steps, double power) {
+  expects(power > 0 && std::isfinite(power), "power_grid: power = ", power, " is not a positive number");
+  time_grid grid = uniform_grid(steps);
+  for (double& t : grid) t = std::pow(t, power);
+  return grid;
+}
+
+/// cos(π/2 n/N): short steps near the noise, where correlations are made. Source: MD4 (Shi et al. 2024), the cosine grid of its samplers.
+inline time_grid cosine_grid(index_t steps) {
+  time_grid grid = uniform_grid(steps);
+  for (double& t : grid) t = std::sin(std::numbers::pi / 2 * t);
+  grid.front() = 1;
+  return grid;
+}
+
+/// N times that fall from 1 to `last` by equal factors, then 0: equal steps in log t.
+inline time_grid logarithmic_grid(index_t steps, double last) {
+  expects(last > 0 && last < 1, "logarithmic_grid: last = ", last, " lies outside (0, 1)");
+  time_grid grid = uniform_grid(steps);
+  for (index_t n = 1; n < steps; ++n)
+    grid[static_cast<std::size_t>(n)] = std::pow(last, static_cast<double>(n) / static_cast<double>(steps - 1));
   return grid;
 }
 
