@@ -68,4 +68,5 @@ void draw_latents(const Law& law, latent_draws how, rng random, view<const std::
 }  // namespace dimix
 
 #include <dimix/latent/categorical.hpp>
+#include <dimix/latent/gaussian.hpp>
 #include <dimix/latent/uniform.hpp>

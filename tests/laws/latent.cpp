@@ -30,9 +30,26 @@ TEST_CASE("laws: laws of λ") {
     laws::check_latent(uniform_latent{}, M);
     laws::check_latent(uniform_latent{3}, M);
     laws::check_latent(exponential_and_triangle{}, M);
+    laws::check_latent(gaussian_latent{}, M);
+    laws::check_latent(gaussian_latent{4}, M);
   }
   laws::check_latent(categorical_latent{64}, 64);
   laws::check_latent(categorical_latent{5}, 10);
+}
+
+TEST_CASE("laws: normal_quantile inverts the normal distribution function") {
+  laws::worst error;
+  const auto below = [](long double x) { return 0.5L * std::erfc(-x / std::sqrt(2.0L)); };
+  for (int i = -300; i < 0; ++i) {
+    const double u = 0.5 * std::pow(10.0, i / 10.0);  // 5e-31 ... 0.4
+    const long double x = normal_quantile(u);
+    const long double slope = std::exp(-0.5L * x * x) / std::sqrt(2 * std::numbers::pi_v<long double>);
+    error.see(static_cast<double>(std::abs((below(x) - u) / slope / x)), "u =", u);  // relative error of x, by Newton
+    if (u > 1e-3) CHECK(normal_quantile(1 - u) == doctest::Approx(-normal_quantile(u)).epsilon(1e-12));
+  }
+  error.check("relative error of the quantile", 1e-15);
+  CHECK(normal_quantile(0.5) == 0);
+  CHECK(normal_quantile(0.975) == doctest::Approx(1.959963984540054).epsilon(1e-15));
 }
 
 TEST_CASE("laws: all draws together are uniform on every axis, iid and stratified") {
