@@ -129,4 +129,5 @@ DIMIX_HD Real discrete_time(Real t, index_t steps) {
 #include <dimix/noise_schedule/geometric.hpp>
 #include <dimix/noise_schedule/linear.hpp>
 #include <dimix/noise_schedule/log_linear.hpp>
+#include <dimix/noise_schedule/maskgit.hpp>
 #include <dimix/noise_schedule/polynomial.hpp>

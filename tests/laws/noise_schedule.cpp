@@ -14,6 +14,9 @@ TEST_CASE_TEMPLATE("laws: noise schedules with a rest of signal at t = 1", Real,
   laws::check_noise_schedule<Real>(polynomial{1});
   laws::check_noise_schedule<Real>(polynomial{2});
   laws::check_noise_schedule<Real>(polynomial{3.5});
+  for (double power : {0.5, 1.0, 2.0}) laws::check_noise_schedule<Real>(maskgit_power{power});
+  laws::check_noise_schedule<Real>(maskgit_cosine{});
+  laws::check_noise_schedule<Real>(maskgit_arccos{});
 }
 
 TEST_CASE_TEMPLATE("laws: noise schedules given by their total noise", Real, float, double) {

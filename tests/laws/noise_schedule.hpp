@@ -29,7 +29,7 @@ void check_noise_schedule(const Schedule& schedule, schedule_accuracy accuracy =
     hit.see(std::abs(dimix::move_chance(schedule, t) - (1 - a64)), "t =", t);
     to_double.see(std::abs(a - a64), "t =", t);
     if (a64 > 0) {  // sigma and the rate of a schedule that ends at alpha = 0 are infinite there
-      derivative.see(std::abs(a_prime + beta * a) / (1 + std::abs(a_prime)), "t =", t);
+      if (std::isfinite(a_prime)) derivative.see(std::abs(a_prime + beta * a) / (1 + std::abs(a_prime)), "t =", t);
       const double scale = (accuracy.near_zero ? 0 : 1) + sigma64 + (1 - a64) / a64;
       noise_to_double.see(std::abs(sigma - sigma64) / (scale > 0 ? scale : 1), "t =", t);
     }
