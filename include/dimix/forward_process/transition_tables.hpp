@@ -12,6 +12,7 @@
 
 #include <dimix/core/array.hpp>
 #include <dimix/core/error.hpp>
+#include <dimix/denoiser.hpp>
 
 #include <cmath>
 #include <deque>
