@@ -113,7 +113,7 @@ class experiment {
     auto step = std::make_shared<dimix::pretrainer<float, Process, teacher_net>>(
         process_, teacher, dimix::pretrainer_options{.shortest_time = 0.01, .seed = seed64()}, run_on_);
     return [this, step](index_t n) {
-      constexpr index_t batch = 128;
+      constexpr index_t batch = 256;
       return step->step(draw_batch(n, batch), static_cast<std::uint64_t>(n * batch));
     };
   }

@@ -25,7 +25,7 @@ struct settings {
   index_t seeds = 1, seed = 1;
   std::string out = "demo", save, load;
   bool fresh = false, on_validation = false;
-  index_t teacher_steps = 4500, student_steps = 800, batch = 8;
+  index_t teacher_steps = 2500, student_steps = 800, batch = 8;
   index_t threads = 0;
 };
 
