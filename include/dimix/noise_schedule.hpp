@@ -121,6 +121,12 @@ DIMIX_HD Real discrete_time(Real t, index_t steps) {
   return (floor(t * static_cast<Real>(steps)) + Real(1)) / static_cast<Real>(steps);
 }
 
+/// π/2, the angle of the schedules that are arcs.
+template <std::floating_point Real>
+DIMIX_HD constexpr Real quarter_turn() {
+  return std::numbers::pi_v<Real> / 2;
+}
+
 }  // namespace dimix
 
 #include <dimix/noise_schedule/cosine.hpp>

@@ -67,13 +67,7 @@ inline void check_tauldr_rows(const recorded_case& recorded, case_report& report
   const index_t B = recorded.config<index_t>("B"), M = recorded.config<index_t>("M"), D = recorded.config<index_t>("D"),
                 S = recorded.config<index_t>("S");
   with_tauldr_process(recorded, [&](const auto& process) {
-    const auto clamped = [&](double s, double t) {
-      const auto kernel = process.between(s, t);
-      dimix::table exact(S, S);  // (S, S)
-      for (index_t a = 0; a < S; ++a)
-        for (index_t y = 0; y < S; ++y) exact(a, y) = kernel.transition(0, static_cast<token>(a), static_cast<token>(y));
-      return dimix::tauldr::clamped(exact);
-    };
+    const auto clamped = [&](double s, double t) { return clamped_transition(process, s, t); };
     const auto x_t = recorded.input<token>("x_t", B, D);  // (B, D)
     const std::vector<double> t = tauldr_times(recorded), delta = tauldr_gaps(recorded);
     const std::vector<std::string> calls = {"dimix::forward_process::between", "dimix::tauldr::clamped"};

@@ -27,6 +27,17 @@ void with_tauldr_process(const recorded_case& recorded, const F& f) {
   }
 }
 
+/// transition(t, s) as recorded: q(x_t | x_s) of every pair of states, clamped: (S, S).
+template <class Process>
+dimix::table clamped_transition(const Process& process, double s, double t) {
+  const index_t S = process.max_states();
+  const auto kernel = process.between(s, t);
+  dimix::table exact(S, S);  // (S, S)
+  for (index_t a = 0; a < S; ++a)
+    for (index_t y = 0; y < S; ++y) exact(a, y) = kernel.transition(0, static_cast<token>(a), static_cast<token>(y));
+  return dimix::tauldr::clamped(exact);
+}
+
 inline void check_tauldr_rate(const recorded_case& recorded, case_report& report) {
   with_tauldr_process(recorded, [&](const auto& process) {
     const auto& space = process.space();
@@ -67,11 +78,7 @@ inline void check_tauldr_rate(const recorded_case& recorded, case_report& report
     const auto transitions = [&](const std::vector<double>& from, const std::vector<double>& to) {
       std::vector<double> values;
       for (std::size_t i = 0; i < to.size(); ++i) {
-        const auto kernel = process.between(from[i], to[i]);
-        dimix::table exact(S, S);  // (S, S)
-        for (index_t a = 0; a < S; ++a)
-          for (index_t y = 0; y < S; ++y) exact(a, y) = kernel.transition(0, static_cast<token>(a), static_cast<token>(y));
-        const dimix::table clamped = dimix::tauldr::clamped(exact);
+        const dimix::table clamped = clamped_transition(process, from[i], to[i]);  // (S, S)
         for (index_t row : rows)
           for (index_t y = 0; y < S; ++y) values.push_back(clamped(row, y));
       }

@@ -81,10 +81,9 @@ struct given_row {
   Real log_prob(index_t s) const { return static_cast<Real>(log_p[static_cast<std::size_t>(s)]); }
 };
 
-/// The reverse row = sum over x_0 of the posterior, over the x_0 that can have become x_t; in Real against double.
-template <class Real, class Process>
-void check_reverse_rows(const Process& process, index_t D, double tolerance) {
-  worst by_sum, total;
+/// f(s, t, d, x_t, kernel in Real, kernel in double, log p_0) for every pair of times, position and x_t.
+template <class Real, class Process, class F>
+void for_each_reverse(const Process& process, index_t D, const F& f) {
   for (auto [s, t] : time_pairs())
     for (index_t d = 0; d < D; ++d) {
       const auto S = static_cast<token>(process.space().states(d));
@@ -92,6 +91,19 @@ void check_reverse_rows(const Process& process, index_t D, double tolerance) {
       const auto exact = process.between(s, t);
       for (token y = 0; y < S; ++y) {
         const auto log_p = some_log_row(S, 31 + static_cast<std::uint64_t>(y));
+        f(s, t, d, y, k, exact, log_p);
+      }
+    }
+}
+
+/// The reverse row = sum over x_0 of the posterior, over the x_0 that can have become x_t; in Real against double.
+template <class Real, class Process>
+void check_reverse_rows(const Process& process, index_t D, double tolerance) {
+  worst by_sum, total;
+  for_each_reverse<Real>(
+      process, D,
+      [&](double s, double t, index_t d, token y, const auto& k, const auto& exact, const std::vector<double>& log_p) {
+        const auto S = static_cast<token>(log_p.size());
         const auto row = k.reverse(d, y, given_row<Real>{log_p});
         double sum = 0, possible = 0;
         for (token x_0 = 0; x_0 < S; ++x_0)
@@ -106,8 +118,7 @@ void check_reverse_rows(const Process& process, index_t D, double tolerance) {
           by_sum.see(std::abs(p - wanted), "s, t =", s, t, "d =", d, "x_t, a =", y, a);
         }
         total.see(std::abs(sum - 1), "s, t =", s, t, "d =", d, "x_t =", y);
-      }
-    }
+      });
   by_sum.check("p(x_s|x_t) = sum over x_0 of q(x_s|x_0,x_t) p(x_0)", tolerance);
   total.check("p(x_s|x_t) sums to 1", tolerance);
 }
@@ -116,13 +127,10 @@ void check_reverse_rows(const Process& process, index_t D, double tolerance) {
 template <class Real, class Process>
 void check_scores(const Process& process, index_t D, double tolerance) {
   worst score_law, analytic_law, staggered_law;
-  for (auto [s, t] : time_pairs())
-    for (index_t d = 0; d < D; ++d) {
-      const auto S = static_cast<token>(process.space().states(d));
-      const auto k = process.template between<Real>(s, t);
-      const auto exact = process.between(s, t);
-      for (token y = 0; y < S; ++y) {
-        const auto log_p = some_log_row(S, 31 + static_cast<std::uint64_t>(y));
+  for_each_reverse<Real>(
+      process, D,
+      [&](double s, double t, index_t d, token y, const auto& k, const auto& exact, const std::vector<double>& log_p) {
+        const auto S = static_cast<token>(log_p.size());
         const auto at = [&](token x) { return static_cast<Real>(log_p[static_cast<std::size_t>(x)]); };
         const auto row = k.reverse(d, y, given_row<Real>{log_p});
         const auto scores = dimix::score_row<typename Process::space_type, Real>::make(k, d, y, at(y));
@@ -137,7 +145,7 @@ void check_scores(const Process& process, index_t D, double tolerance) {
                 std::exp(log_p[static_cast<std::size_t>(x_0)]) * exact.marginal_t(d, x_0, a) / exact.marginal_t(d, x_0, y);
           score_law.see(std::abs(score - wanted) / (1 + wanted), "s, t =", s, t, "d =", d, "x_t, y =", y, a);
         }
-        if (exact.stay < 1e-2 || exact.kept_t == 0) continue;  // 1 / r is the rounding of the staggered score
+        if (exact.stay < 1e-2 || exact.kept_t == 0) return;  // 1 / r is the rounding of the staggered score
         for (token a = 0; a < S; ++a) {
           const double score = std::exp(scores.log_score(a, at(a)));
           const double weight =
@@ -148,8 +156,7 @@ void check_scores(const Process& process, index_t D, double tolerance) {
           analytic_law.see(std::abs(weight - std::exp(row.log_prob(a))) / (1 + sum_of_scores), "s, t =", s, t, "d =", d,
                            "x_t, a =", y, a);
         }
-      }
-    }
+      });
   score_law.check("s(y) = sum over x_0 of p(x_0) q(y|x_0) / q(x_t|x_0)", 16 * tolerance);
   staggered_law.check("the staggered score from scores = from the row", 128 * tolerance);
   analytic_law.check("staggered score times transposed transition = p(x_s|x_t)", 128 * tolerance);

@@ -49,9 +49,10 @@ struct truncated_logistic_row {
   template <class Group, class Slope, class Write>
   DIMIX_HD void backward(const Group& group, index_t, const Slope& slope, const Write& write) const {
     const auto total = [&](const auto& of) {
+      const Real of_total = beyond == tails::cut ? of(whole()) : Real(0);
       return group.reduce(S, Real(0), plus{}, [&](index_t s) {
         const Real g = slope(s);
-        return g == Real(0) ? Real(0) : g * (of(bin(s)) - (beyond == tails::cut ? of(whole()) : Real(0)));
+        return g == Real(0) ? Real(0) : g * (of(bin(s)) - of_total);
       });
     };
     const Real by_mean = at.steepness * total([](const auto& b) { return b.by_mean(); });

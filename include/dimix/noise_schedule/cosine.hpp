@@ -34,12 +34,6 @@ struct cosine {
     using std::acos;
     return acos(clamp((a - Real(eps)) / (Real(1) - Real(eps)), Real(-1), Real(1))) / quarter_turn<Real>();
   }
-
- private:
-  template <std::floating_point Real>
-  DIMIX_HD static constexpr Real quarter_turn() {
-    return std::numbers::pi_v<Real> / 2;
-  }
 };
 
 static_assert(noise_schedule<cosine, float> && noise_schedule<cosine, double>);

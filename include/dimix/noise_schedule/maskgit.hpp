@@ -63,12 +63,6 @@ struct maskgit_cosine {
     using std::asin, std::sqrt;
     return Real(1) - 2 * asin(sqrt(a / 2)) / quarter_turn<Real>();
   }
-
- private:
-  template <std::floating_point Real>
-  DIMIX_HD static constexpr Real quarter_turn() {
-    return std::numbers::pi_v<Real> / 2;
-  }
 };
 
 /// γ = arccos(r) / (π/2): alpha = arcsin(1 - t) / (π/2). The rate at t = 0 is infinite. The schedule of Di4C's ImageNet experiment.
@@ -97,12 +91,6 @@ struct maskgit_arccos {
     using std::sin;
     const Real half = sin(quarter_turn<Real>() / 2 * (Real(1) - a));  // 1 - sin(π/2 a) = 2 sin^2(π/4 (1 - a))
     return 2 * half * half;
-  }
-
- private:
-  template <std::floating_point Real>
-  DIMIX_HD static constexpr Real quarter_turn() {
-    return std::numbers::pi_v<Real> / 2;
   }
 };
 

@@ -35,12 +35,8 @@ array<double, 1> posterior_row(const table_kernel<Space, double>& kernel, token 
 /// The log form of calc_pst, not normalised:  log q(y | a) + log(sum_{x_0} q(a | x_0) p(x_0) / q(y | x_0) + eps). Head: stepped over
 /// table_kernel.
 template <class Head>
-struct log_guarded {
-  Head inner;
+struct log_guarded : Head {
   double eps = 1e-9;
-
-  template <class Real>
-  using state = typename Head::template state<Real>;
 
   template <class Row>
   struct row_type {
@@ -64,14 +60,9 @@ struct log_guarded {
     }
   };
 
-  DIMIX_HD constexpr index_t outputs(index_t S) const { return inner.outputs(S); }
-  template <class Real, class Group, class Storage>
-  DIMIX_HD state<Real> observe(const Group& group, view<const Storage, 1> raw, place at) const {
-    return inner.template observe<Real>(group, raw, at);
-  }
   template <class Real, class Storage>
-  DIMIX_HD auto row(view<const Storage, 1> raw, place at, state<Real> remembered) const {
-    const auto base = inner.template row<Real>(raw, at, remembered);
+  DIMIX_HD auto row(view<const Storage, 1> raw, place at, typename Head::template state<Real> remembered) const {
+    const auto base = Head::template row<Real>(raw, at, remembered);
     return row_type<std::remove_const_t<decltype(base)>>{base, eps};
   }
 };
