@@ -27,6 +27,13 @@ enum class purpose : std::uint32_t {
   data = 7,        // shuffles and splits
   weights = 8,     // network initialisation
   dropout = 9,
+  jump = 10,       // numbers and times of jumps
+  corrector = 11,  // the same in a corrector step
+  order = 12,      // which positions are revealed first
+  remask = 13,     // which are hidden again
+  hitting = 14,    // the time of the next reveal
+  component = 15,  // which λ, given evidence
+  teacher = 16,    // draws of a teacher beyond x_u
   user = 48
 };
 
