@@ -171,12 +171,13 @@ class experiment {
   dimix::cpu run_on_;
 };
 
-/// One seed over a space with a head, with the schedule and the law of λ that were chosen.
+/// One seed over a space with a head, with the schedule and the law of λ that were chosen. noise: how much of the schedule's noise the
+/// space needs, 1 where a jump forgets everything.
 template <class Space, class Head>
-outcome run_with(const Space& space, const Head& head, const run_input& in) {
+outcome run_with(const Space& space, const Head& head, const run_input& in, double noise = 1) {
   const auto& names = schedule_names();
   const chosen_schedule schedule{static_cast<int>(std::find(names.begin(), names.end(), in.chosen.schedule) - names.begin())};
-  const dimix::forward_process process(space, schedule);
+  const dimix::forward_process process(space, dimix::scaled<chosen_schedule>{schedule, noise});
   const auto run = [&](auto latent) { return experiment(in, process, head, latent).run(); };
   return in.chosen.latent == "categorical" ? run(dimix::categorical_latent{in.chosen.components})
                                            : run(dimix::uniform_latent{});

@@ -137,3 +137,4 @@ DIMIX_HD constexpr Real quarter_turn() {
 #include <dimix/noise_schedule/log_linear.hpp>
 #include <dimix/noise_schedule/maskgit.hpp>
 #include <dimix/noise_schedule/polynomial.hpp>
+#include <dimix/noise_schedule/scaled.hpp>

@@ -26,6 +26,8 @@ TEST_CASE_TEMPLATE("laws: noise schedules given by their total noise", Real, flo
   laws::check_noise_schedule<Real>(exponential{0.2, 20});
   laws::check_noise_schedule<Real>(exponential{0.005, 900});
   laws::check_noise_schedule<Real>(geometric{1e-4, 20});
+  laws::check_noise_schedule<Real>(scaled<linear>{{0, 3}, 0.25});
+  laws::check_noise_schedule<Real>(scaled<log_linear>{{1e-3}, 1.5});
 }
 
 TEST_CASE_TEMPLATE("laws: the least a user has to write is a noise schedule", Real, float, double) {

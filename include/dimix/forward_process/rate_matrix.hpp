@@ -70,4 +70,14 @@ inline array<double, 1> spectrum(view<const double, 2> rates, view<const double,
   return values;
 }
 
+/// 1 / the spectral gap of a reversible space: the time, in units of 1 / rate, in which the slowest mode of its noise falls to 1/e. For
+/// identity + rank one it is 1. O(S^3).
+template <state_space Space>
+double relaxation_time(const Space& space) {
+  const index_t S = space.states(0);
+  array<double, 1> prior(S);  // (S)
+  for (index_t s = 0; s < S; ++s) prior(s) = space.prior(0, static_cast<token>(s));
+  return -1 / spectrum(rate_matrix(space), prior)(S - 2);
+}
+
 }  // namespace dimix
