@@ -7,7 +7,10 @@
 // A method says what a row is and how it is drawn; it is elementwise over the head's row:
 //   method.row(kernel, at, row)        -> log_prob(a) of p(x_s = a | x_t; λ)
 //   method.draw(kernel, at, S, denoised, bits_of)   a state with that law; denoised() makes the head's row, for a method that can
-//                                      do without it; bits_of(purpose) gives the position's random bits
+//                                      do without it; bits_of(purpose, draw = 0) gives the position's random bits
+// and, optional, made on the host once per item:
+//   method.between(process, s, t)      the method of one step, with the numbers of the step in it: row and draw are asked of it
+//   method.correction(process, t, noise)   the same for a corrector step, which leaves the law of x_t as it is (predictor_corrector.hpp)
 // Laws (tests/laws/sampler.hpp): rows sum to 1; draws follow rows (chi-square); ancestral and analytic have the same rows; the same
 // seed gives the same tokens for any batch, split or number of threads.
 #pragma once
@@ -19,7 +22,10 @@
 #include <dimix/latent.hpp>
 #include <dimix/sampler/analytic.hpp>
 #include <dimix/sampler/ancestral.hpp>
+#include <dimix/sampler/euler.hpp>
+#include <dimix/sampler/tau_leaping.hpp>
 
+#include <utility>
 #include <vector>
 
 namespace dimix {
@@ -34,6 +40,15 @@ struct sampler_options {
   latent_scope scope = latent_scope::per_path;  // λ once per path or for every call
   bool argmax_tail = false;                     // a step to s = 0 takes the most probable state instead of a draw
 };
+
+/// The method of one step.
+template <class Method, class Process>
+auto method_between(const Method& method, const Process& process, double s, double t) {
+  if constexpr (requires { method.between(process, s, t); })
+    return method.between(process, s, t);
+  else
+    return method;
+}
 
 template <class Real, class Process, class Net, class Method = ancestral, backend Backend = cpu>
 class sampler {
@@ -50,11 +65,11 @@ class sampler {
   /// p(x_s^d = a | x_t; λ): (B, D, S). x_t (B, D); s, t (B) with 0 <= s <= t <= 1; latents (B, 1, L), L = 0 for a factorized denoiser.
   array<Real, 3> rows(view<const token, 2> x_t, view<const double, 1> s, view<const double, 1> t, view<const Real, 3> latents,
                       index_t step = 0) {
-    ask(x_t, s, t, {}, latents, step);
+    ask(x_t, s, t, {}, latents, step, [&](index_t b) { return method_between(method_, process_, s(b), t(b)); });
     const index_t D = x_t.extent(1), S = process_.max_states();
     array<Real, 3> result(x_t.extent(0), D, S);  // (B, D, S)
-    each_position(x_t, [&](const auto& kernel, const place& at, const auto& denoised) {
-      const auto law = method_.row(kernel, at, denoised());
+    each_position(x_t, [&](const auto& kernel, const auto& method, const place& at, const auto& denoised) {
+      const auto law = method.row(kernel, at, denoised());
       for (index_t a = 0; a < S; ++a) result(at.item, at.dim, a) = std::exp(law.log_prob(a));
     });
     return result;
@@ -63,28 +78,27 @@ class sampler {
   /// One step for every item: tokens (B, D) go from t to s in place; items (B) are ids. Advances state.step.
   void step(sampler_state& state, view<token, 2> tokens, view<const double, 1> s, view<const double, 1> t,
             view<const std::uint64_t, 1> items) {
-    const index_t B = tokens.extent(0), S = process_.max_states();
-    expects_draws("sampler::step", state.step, 0, tokens.extent(1));
-    expects_shape("sampler::step: items", items, B);
-    const rng random{state.seed};
-    const index_t L = latent_dims();
-    latents_.resize(B, 1, L);  // (B, 1, L)
-    if constexpr (mixture_denoiser<Net, Real>)
-      draw_latents(net_.latent(), latent_draws::iid, random, items, options_.scope == latent_scope::per_path ? 0 : state.step,
-                   latents_.whole());
-    ask(tokens, s, t, items, latents_, state.step);
-    each_position(tokens, [&](const auto& kernel, const place& at, const auto& denoised) {
-      const auto bits_of = [&](purpose what) { return random(what, items(at.item), state.step, 0, at.dim); };
-      tokens(at.item, at.dim) =
-          options_.argmax_tail && s(at.item) == 0
-              ? argmax(S, [law = method_.row(kernel, at, denoised())](index_t a) { return law.log_prob(a); })
-              : method_.draw(kernel, at, S, denoised, bits_of);
-    });
-    for (index_t i = 0; i < tokens.size(); ++i)
-      expects<numeric_error>(tokens.data()[i] >= 0, "sampler::step: item ", i / tokens.extent(1), " position ",
-                             i % tokens.extent(1), " has no state with a positive probability (non-finite logits?)");
-    ++state.step;
+    advance(state, tokens, s, t, items, [&](index_t b) { return method_between(method_, process_, s(b), t(b)); });
   }
+
+  /// A corrector step for every item: tokens (B, D) stay at t, and their law at q_t if it is q_t and the denoiser exact, to first order in
+  /// noise (B) >= 0: how much passes forth and back. t (B) in (0, 1]. Advances state.step.
+  void correct(sampler_state& state, view<token, 2> tokens, view<const double, 1> t, view<const double, 1> noise,
+               view<const std::uint64_t, 1> items) {
+    static_assert(
+        requires { method_.correction(process_, 0.5, 0.5); },
+        "sampler::correct: Method must provide correction(process, t, noise), as euler and tau_leaping do; see "
+        "dimix/sampler/predictor_corrector.hpp");
+    expects_shape("sampler::correct: noise", noise, tokens.extent(0));
+    advance(state, tokens, t, t, items, [&](index_t b) {
+      expects(t(b) > 0, "sampler::correct: t[", b, "] = ", t(b), "; rates are not bounded at the data");
+      expects(noise(b) >= 0 && std::isfinite(noise(b)), "sampler::correct: noise[", b, "] = ", noise(b),
+              " is not a finite number >= 0");
+      return method_.correction(process_, t(b), noise(b));
+    });
+  }
+
+  const Process& process() const { return process_; }
 
  private:
   static index_t latent_dims_of(const Net& net) {
@@ -95,25 +109,57 @@ class sampler {
   }
   index_t latent_dims() const { return latent_dims_of(net_); }
 
-  /// One network call into raw_, and the kernels of the step.
+  /// One network call, and a draw of every position by the method of its item.
+  template <class MethodOf>
+  void advance(sampler_state& state, view<token, 2> tokens, view<const double, 1> s, view<const double, 1> t,
+               view<const std::uint64_t, 1> items, const MethodOf& method_of) {
+    const index_t B = tokens.extent(0), S = process_.max_states();
+    expects_draws("sampler::step", state.step, 0, tokens.extent(1));
+    expects_shape("sampler::step: items", items, B);
+    const rng random{state.seed};
+    const index_t L = latent_dims();
+    latents_.resize(B, 1, L);  // (B, 1, L)
+    if constexpr (mixture_denoiser<Net, Real>)
+      draw_latents(net_.latent(), latent_draws::iid, random, items, options_.scope == latent_scope::per_path ? 0 : state.step,
+                   latents_.whole());
+    ask(tokens, s, t, items, latents_, state.step, method_of);
+    each_position(tokens, [&](const auto& kernel, const auto& method, const place& at, const auto& denoised) {
+      const auto bits_of = [&](purpose what, index_t draw = 0) {
+        return random(what, items(at.item), state.step, draw, at.dim);
+      };
+      tokens(at.item, at.dim) =
+          options_.argmax_tail && s(at.item) == 0
+              ? argmax(S, [law = kernel.reverse(at.dim, at.now, denoised())](index_t a) { return law.log_prob(a); })
+              : method.draw(kernel, at, S, denoised, bits_of);
+    });
+    for (index_t i = 0; i < tokens.size(); ++i)
+      expects<numeric_error>(tokens.data()[i] >= 0, "sampler::step: item ", i / tokens.extent(1), " position ",
+                             i % tokens.extent(1), " has no state with a positive probability (non-finite logits?)");
+    ++state.step;
+  }
+
+  /// One network call into raw_, and the kernels and methods of the step.
+  template <class MethodOf>
   void ask(view<const token, 2> x_t, view<const double, 1> s, view<const double, 1> t, view<const std::uint64_t, 1> items,
-           view<const Real, 3> latents, index_t step) {
+           view<const Real, 3> latents, index_t step, const MethodOf& method_of) {
     const index_t B = x_t.extent(0), D = x_t.extent(1);
     expects_shape("sampler: s", s, B);
     expects_shape("sampler: t", t, B);
     expects_shape("sampler: latents", latents, B, 1, latent_dims());
     expects_tokens("sampler: x_t", x_t, process_.space());
     kernels_.clear();
+    methods_.clear();
     times_.resize(B);  // (B)
     for (index_t b = 0; b < B; ++b) {
       kernels_.push_back(process_.template between<Real>(s(b), t(b)));
+      methods_.push_back(method_of(b));
       times_(b) = static_cast<Real>(t(b));
     }
     raw_.resize(B, 1, D, net_.outputs());  // (B, 1, D, outputs)
     net_(request<Real>{x_t, times_, latents, items, step}, raw_.whole());
   }
 
-  /// f(kernel, at, denoised) for every position; denoised() makes the head's row, which costs a sweep over its states.
+  /// f(kernel, method, at, denoised) for every position; denoised() makes the head's row, which costs a sweep over its states.
   template <class F>
   void each_position(view<const token, 2> x_t, const F& f) const {
     const index_t D = x_t.extent(1);
@@ -122,7 +168,8 @@ class sampler {
     run_on_.template sweep<Real>(x_t.extent(0) * D, 0, [&](const auto& group, auto, index_t row_index) {
       const index_t b = row_index / D, d = row_index % D;
       const place at{b, d, x_t(b, d)};
-      f(kernels_[static_cast<std::size_t>(b)], at, [&] { return make_row<Real>(group, head, raw.row(b, index_t{0}, d), at); });
+      const auto item = static_cast<std::size_t>(b);
+      f(kernels_[item], methods_[item], at, [&] { return make_row<Real>(group, head, raw.row(b, index_t{0}, d), at); });
     });
   }
 
@@ -131,7 +178,8 @@ class sampler {
   sampler_options options_;
   Method method_;
   Backend run_on_;
-  std::vector<typename Process::template kernel<Real>> kernels_;  // (B)
+  std::vector<typename Process::template kernel<Real>> kernels_;                                              // (B)
+  std::vector<decltype(method_between(std::declval<Method>(), std::declval<Process>(), 0.0, 0.0))> methods_;  // (B)
   array<Real, 1> times_;
   array<Real, 3> latents_;
   array<Real, 4> raw_;

@@ -7,6 +7,7 @@
 // optional:
 //   x.mask()          the state that means "hidden"; then π is all on it
 //   x.draw_prior(d, bits)   a state from π_d, from 64 random bits; by a walk over prior(d, s) where it is missing
+//   X::ordered        static constexpr bool, true where states are levels: their differences are distances
 // Host-device, pure, O(1), trivially copyable, no bytes when everything is known at compile time.
 // Laws (tests/laws/state_space.hpp): sum_s prior(d, s) = 1; draw_prior follows prior (chi-square).
 //
@@ -41,6 +42,12 @@ concept masked_space = state_space<X> && requires(const X x) {
 template <class X>
 concept rate_space = state_space<X> && requires(const X x, token a) {
   { x.base_rate(a, a) } -> std::same_as<double>;
+};
+
+/// A space whose states are levels, so that the distance between two of them means something: static constexpr bool ordered = true.
+template <class X>
+concept ordered_space = state_space<X> && requires {
+  requires X::ordered;
 };
 
 /// A state from the noise law of position d.

@@ -18,6 +18,8 @@ struct ordinal_options {
 
 class ordinal {
  public:
+  static constexpr bool ordered = true;
+
   /// S >= 2 levels; widths > 0.
   explicit ordinal(index_t S, ordinal_options options = {}) : S_(S), options_(options), log_total_(0) {
     expects(S >= 2, "ordinal: S = ", S, " levels; at least 2 are needed");
@@ -57,6 +59,6 @@ class ordinal {
   double log_total_;
 };
 
-static_assert(rate_space<ordinal> && !masked_space<ordinal>);
+static_assert(rate_space<ordinal> && ordered_space<ordinal> && !masked_space<ordinal>);
 
 }  // namespace dimix

@@ -1,0 +1,115 @@
+// Reverse rates: how often a position at x jumps to a when time runs from noise to data. By Bayes' rule, with rates of the forward process
+// R_t(a, y) = beta(t) R(a, y) and a denoiser's row p(x_0),
+//   R̂_t(x -> a) = R_t(a, x) s(a),   s(a) = sum_{x_0} p(x_0) q_{t|0}(a | x_0) / q_{t|0}(x | x_0)
+// and, over a step, how many jumps to expect: the rates times the noise that passes. x_0 that cannot have become x do not count.
+// Identity + rank one: O(1) a state, the sum too; tables: O(S) a state, O(S^2) for the sum.
+// Source: Campbell et al. 2022, proposition 3. Laws (tests/laws/reverse_rate.cpp): s(a) is the quotient of marginals for the exact
+// denoiser; the sum is that of the states; p(x_s | x_t) = δ + h R̂ + O(h^2).
+#pragma once
+
+#include <dimix/forward_process/kernel.hpp>
+#include <dimix/forward_process/table_kernel.hpp>
+#include <dimix/head/concept.hpp>
+
+namespace dimix {
+
+/// The noise of a step, the integral of beta(t).
+struct step_noise {
+  double back;       // through the reverse rates
+  double back_kept;  // back * alpha_t: the part of the data, which stays finite where noise is infinite
+  double forth = 0;  // through the forward rates: 0 but in a corrector
+};
+
+/// Noise itself as unit: rates before the schedule's factor.
+inline step_noise unit_noise(double alpha_t) { return {1, alpha_t}; }
+
+/// R(a, y), a != y: the rate of jumps a -> y before the schedule's factor.
+template <state_space Space>
+DIMIX_HD double base_rate(const Space& space, index_t d, token a, token y) {
+  if constexpr (rate_space<Space>)
+    return space.base_rate(a, y);
+  else
+    return space.prior(d, y);
+}
+
+/// The jumps of a position where noise is identity + rank one. Reverse: the row of kernel.reverse, which is p(x_s | x_t) itself.
+template <class Reverse, class Real>
+struct rank_one_reverse_rates {
+  Reverse reverse;
+  step_noise noise;
+
+  /// log of the expected number of jumps to a; -infinity for x itself.
+  DIMIX_HD Real log_expected(index_t a) const {
+    const auto to = static_cast<token>(a);
+    if (to == reverse.step.y) return -infinity<Real>();
+    return total(reverse.denoised.log_prob(a), reverse.step.kernel.prior(reverse.step.d, to));
+  }
+  /// log of the sum over a.
+  DIMIX_HD Real log_total() const {
+    const auto& step = reverse.step;
+    return total(log1m_exp(smaller(reverse.denoised.log_prob(step.y), Real(0))), Real(1) - step.kernel.prior(step.d, step.y));
+  }
+
+ private:
+  /// From the probabilities of what is jumped to, in the denoiser's row and in π.
+  DIMIX_HD Real total(Real log_p, Real prior) const {
+    using std::log;
+    const auto& step = reverse.step;
+    const auto forth = exp_sum<Real>::of(log(static_cast<Real>(noise.forth) * prior));
+    if (step.frozen) return forth.log();
+    const Real log_rate = log(step.kernel.prior(step.d, step.y));
+    const Real kept = log(static_cast<Real>(noise.back_kept)) + log_p - step.log_z_other;
+    const Real hit = log(static_cast<Real>(noise.back) * step.kernel.hit_t * prior) + step.log_w;
+    return merge(merge(exp_sum<Real>::of(log_rate + kept), exp_sum<Real>::of(log_rate + hit)), forth).log();
+  }
+};
+
+/// The same from tables.
+template <class Reverse, class Real>
+struct table_reverse_rates {
+  Reverse reverse;
+  step_noise noise;
+
+  DIMIX_HD Real log_expected(index_t a) const {
+    using std::log;
+    const auto to = static_cast<token>(a);
+    if (to == reverse.y) return -infinity<Real>();
+    const auto& space = reverse.kernel.space;
+    const auto forth = exp_sum<Real>::of(log(static_cast<Real>(noise.forth * space.base_rate(reverse.y, to))));
+    const double jumps = noise.back * space.base_rate(to, reverse.y);
+    if (reverse.frozen || jumps == 0) return forth.log();
+    return merge(exp_sum<Real>::of(log(static_cast<Real>(jumps)) + log_score(a)), forth).log();
+  }
+  DIMIX_HD Real log_total() const {
+    exp_sum<Real> total;
+    for (index_t a = 0; a < reverse.kernel.space.max_states(); ++a) total = merge(total, exp_sum<Real>::of(log_expected(a)));
+    return total.log();
+  }
+
+ private:
+  DIMIX_HD Real log_score(index_t a) const {
+    using std::log;
+    exp_sum<Real> score;
+    for (index_t z = 0; z < reverse.kernel.space.max_states(); ++z) {
+      const Real made = reverse.kernel.to_t(z, a), seen = reverse.kernel.to_t(z, reverse.y);
+      if (made > 0 && seen > 0) score = merge(score, exp_sum<Real>::of(reverse.denoised.log_prob(z) + log(made) - log(seen)));
+    }
+    return score.log() - reverse.log_possible;
+  }
+};
+
+/// The jumps to expect from at.now over a noise, from the denoiser's row: log_expected(a), log_total(), and the row p(x_s | x_t) as `reverse`.
+template <class Space, class Real, class Row>
+DIMIX_HD auto reverse_rates(const two_time_kernel<Space, Real>& kernel, const place& at, const Row& denoised,
+                            const step_noise& noise) {
+  const auto reverse = kernel.reverse(at.dim, at.now, denoised);
+  return rank_one_reverse_rates<std::remove_const_t<decltype(reverse)>, Real>{reverse, noise};
+}
+template <class Space, class Real, class Row>
+DIMIX_HD auto reverse_rates(const table_kernel<Space, Real>& kernel, const place& at, const Row& denoised,
+                            const step_noise& noise) {
+  const auto reverse = kernel.reverse(at.dim, at.now, denoised);
+  return table_reverse_rates<std::remove_const_t<decltype(reverse)>, Real>{reverse, noise};
+}
+
+}  // namespace dimix

@@ -1,0 +1,40 @@
+// Predictor and corrector: after a step from t to s, corrector steps at s, which let noise pass forth and back at once, with rates
+//   R_s + R̂_s
+// whose stationary law is q_s: they pull what the predictor got wrong, positions drawn apart from one another first of all, towards it.
+// A corrector step costs one network call, as a predictor step does. The loop belongs to the caller:
+//
+//   for (n...) step_and_correct(steps, state, tokens, grid[n + 1], grid[n], items, {.steps = 2, .size = 0.5});
+//
+// Source: Campbell et al. 2022, section 4.4; tauldr sampling.py PCTauLeaping. Law (tests/laws/sampler_corrector.cpp): a corrector of noise h
+// moves the law q_t of the exact denoiser by O(h^2).
+#pragma once
+
+#include <dimix/sampler.hpp>
+
+namespace dimix {
+
+struct corrector_options {
+  index_t steps = 1;      // corrector steps after each predictor step
+  double size = 1;        // the noise of each: size * beta(s) (t - s)
+  double entry_time = 1;  // none after a predictor step that begins later than this: first t <= entry_time
+};
+
+/// A predictor step from t to s, and corrector steps at s, for every item of tokens (B, D); items (B) are ids. A step to s = 0 has no
+/// corrector. Sampler: one whose method has a correction (euler, tau_leaping). 1 + steps network calls.
+template <class Sampler>
+void step_and_correct(Sampler& steps, sampler_state& state, view<token, 2> tokens, double s, double t,
+                      view<const std::uint64_t, 1> items, const corrector_options& options) {
+  expects(options.steps >= 0, "step_and_correct: steps = ", options.steps, " is negative");
+  expects(options.size >= 0 && std::isfinite(options.size), "step_and_correct: size = ", options.size,
+          " is not a finite number >= 0");
+  const index_t B = tokens.extent(0);
+  array<double, 1> from(B), to(B), noise(B);  // (B)
+  from.fill(t);
+  to.fill(s);
+  steps.step(state, tokens, to, from, items);
+  if (s == 0 || t > options.entry_time) return;
+  noise.fill(options.size * rate(steps.process().schedule(), s) * (t - s));
+  for (index_t n = 0; n < options.steps; ++n) steps.correct(state, tokens, to, noise, items);
+}
+
+}  // namespace dimix
