@@ -122,8 +122,9 @@ void check_step_draws(const Process& process, double s, double t) {
 }
 
 /// The law of x_0 after a path, exactly: rows() of every state with a positive probability, pushed along the grid: S^D numbers.
-template <class Process, class Net>
-std::vector<double> exact_law(const Process& process, const Net& net, const dimix::time_grid& grid, index_t D) {
+template <class Method = dimix::ancestral, class Process, class Net>
+std::vector<double> exact_law(const Process& process, const Net& net, const dimix::time_grid& grid, index_t D,
+                              Method method = {}) {
   const index_t S = process.max_states();
   std::vector<std::vector<token>> states;
   for_each_sequence(D, S, [&](const auto& x) { states.push_back(x); });
@@ -137,7 +138,7 @@ std::vector<double> exact_law(const Process& process, const Net& net, const dimi
     for (index_t d = 0; d < D; ++d) p *= process.space().prior(d, x[static_cast<std::size_t>(d)]);
     law[static_cast<std::size_t>(b)] = p;
   }
-  dimix::sampler<double, Process, Net> steps(process, net, {}, {}, dimix::cpu{1});
+  dimix::sampler<double, Process, Net, Method> steps(process, net, {}, method, dimix::cpu{1});
   for (std::size_t n = 0; n + 1 < grid.size(); ++n) {
     array<double, 1> s(B), t(B);  // (B)
     s.fill(grid[n + 1]), t.fill(grid[n]);

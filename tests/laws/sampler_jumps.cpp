@@ -1,0 +1,275 @@
+// Samplers that jump: rows and their limit for short steps, draws, the error of Euler's method, and tau-leaping against its convolution.
+#include "laws/sampler.hpp"
+
+using namespace dimix;
+
+namespace {
+
+template <class F>
+void for_every_process(const F& f) {
+  f(forward_process(absorbing<4>{}, log_linear{}));
+  f(forward_process(uniform<4>{}, log_linear{}));
+  f(forward_process(laws::skewed{}, cosine{}));
+  f(forward_process(ordinal(4, {.rate_sigma = 1.5, .target_sigma = 5}), linear{0, 4}));
+}
+
+template <class F>
+void for_every_row_method(const F& f) {
+  for (jump_clock clock : {jump_clock::noise, jump_clock::frozen_rate})
+    for (bool last : {false, true}) {
+      f(euler{jump_form::exponential, clock, last});
+      f(euler{jump_form::linear, clock, last});
+      f(tau_leaping<single_jump>{clock, last});
+    }
+}
+
+/// rows() of S items, each with another x_t, 3 positions: (S, 3, S).
+template <class Real, class Process, class Method>
+array<Real, 3> rows_of(const Process& process, double s, double t, Method method) {
+  const index_t B = process.max_states();
+  const laws::some_net<typename Process::space_type> net{process.space()};
+  sampler<Real, Process, decltype(net), Method> steps(process, net, {}, method, cpu{1});
+  array<double, 1> from(B), to(B);  // (B)
+  from.fill(t), to.fill(s);
+  return steps.rows(laws::walk(process.space(), B, 3), to, from, laws::no_latents<Real>(B));
+}
+
+template <class A, class B>
+double distance(const array<A, 3>& a, const array<B, 3>& b) {
+  double most = 0;
+  for (index_t i = 0; i < a.size(); ++i)
+    most = std::max(most, std::abs(static_cast<double>(a.data()[i]) - static_cast<double>(b.data()[i])));
+  return most;
+}
+
+template <class Real, class Process, class Method>
+void check_sums(const Process& process, double s, double t, Method method, double tolerance) {
+  const auto rows = rows_of<Real>(process, s, t, method);  // (B, D, S)
+  laws::worst sums, negative;
+  for (index_t b = 0; b < rows.extent(0); ++b)
+    for (index_t d = 0; d < rows.extent(1); ++d) {
+      double total = 0;
+      for (Real p : rows.whole().row(b, d)) {
+        total += static_cast<double>(p);
+        negative.see(-static_cast<double>(p), "b =", b, "d =", d);
+      }
+      sums.see(std::abs(total - 1), "b =", b, "d =", d);
+    }
+  sums.check("rows sum to 1", tolerance);
+  negative.check("rows are not negative", 0);
+}
+
+/// One position with the law of tables, the exact denoiser, and TV after N uniform steps.
+template <class Method, class Process>
+double distance_after(const Process& process, const std::vector<double>& p, index_t N, Method method) {
+  const auto S = static_cast<index_t>(p.size());
+  array<token, 2> sequences(S, 1);  // (S, 1)
+  array<double, 1> law(S);          // (S)
+  for (index_t n = 0; n < S; ++n) sequences(n, 0) = static_cast<token>(n), law(n) = p[static_cast<std::size_t>(n)];
+  const tabular<Process> net(process, sequences, law);
+  return laws::total_variation(laws::exact_law(process, net, uniform_grid(N), 1, method), p);
+}
+
+}  // namespace
+
+TEST_CASE("laws: rows of methods that jump at most once") {
+  for_every_process([](const auto& process) {
+    for_every_row_method([&](auto method) {
+      for (auto [s, t] : {std::pair{0.0, 0.4}, {0.3, 0.7}, {0.65, 0.7}, {0.5, 0.5}, {0.0, 0.9}}) {
+        CAPTURE(s);
+        CAPTURE(t);
+        check_sums<double>(process, s, t, method, 1e-14);
+        check_sums<float>(process, s, t, method, 2e-6);
+        CHECK(distance(rows_of<float>(process, s, t, method), rows_of<double>(process, s, t, method)) < 5e-6);
+      }
+    });
+  });
+}
+
+TEST_CASE("laws: rows from a time of infinite noise") {
+  const auto check = [](const auto& process) {
+    for_every_row_method([&](auto method) {
+      for (double s : {0.0, 0.5, 0.99}) {
+        check_sums<double>(process, s, 1, method, 1e-14);
+        check_sums<float>(process, s, 1, method, 5e-6);  // the logarithm of 1e20 takes two bits
+      }
+    });
+  };
+  check(forward_process(absorbing<4>{}, log_linear{0}));
+  check(forward_process(absorbing<4>{}, cosine{}));
+  check(forward_process(uniform<4>{}, log_linear{0}));
+  check(forward_process(laws::skewed{}, cosine{}));
+  // a frozen rate reveals even there: α = 1 - t, and a mask leaves at the rate 1/t
+  const forward_process process(absorbing<4>{}, log_linear{0});
+  const auto rows = rows_of<double>(process, 0.9, 1, euler{.clock = jump_clock::frozen_rate});  // (B, D, S)
+  const auto stays = rows_of<double>(process, 0.9, 1, euler{});                                 // (B, D, S)
+  CHECK(rows(3, 0, 3) == doctest::Approx(std::exp(-0.1)).epsilon(1e-13));
+  CHECK(stays(3, 0, 3) == 1);
+}
+
+TEST_CASE("laws: short steps are the identity plus the reverse rates") {
+  // the ancestral row is the identity plus the rates, too (reverse_rate.cpp): the difference is of second order
+  for_every_process([](const auto& process) {
+    for_every_row_method([&](auto method) {
+      const auto apart = [&](double h) {
+        return distance(rows_of<double>(process, 0.5 - h, 0.5, method), rows_of<double>(process, 0.5 - h, 0.5, ancestral{}));
+      };
+      const double far = apart(2e-3), near = apart(1e-3);
+      CHECK(near < 1e-4);
+      if (near > 1e-12) CHECK(far / near == doctest::Approx(4).epsilon(0.05));
+    });
+  });
+}
+
+TEST_CASE("laws: the linear form leaves for certain where jumps sum to more than 1") {
+  const forward_process process(uniform<4>{}, linear{0, 20});
+  const auto rows = rows_of<double>(process, 0.1, 0.9, euler{.form = jump_form::linear});  // (B, D, S)
+  const auto x_t = laws::walk(process.space(), 4, 3);
+  for (index_t b = 0; b < 4; ++b)
+    for (index_t d = 0; d < 3; ++d) CHECK(rows(b, d, x_t(b, d)) == 0);
+}
+
+TEST_CASE("laws: steps draw from rows of methods that jump at most once") {
+  for_every_process([](const auto& process) {
+    laws::check_step_draws<float, euler>(process, 0.3, 0.7);
+    laws::check_step_draws<float, tau_leaping<single_jump>>(process, 0.3, 0.7);
+    laws::check_step_draws<double, euler>(process, 0, 0.8);
+  });
+}
+
+TEST_CASE("laws: the last step of a method that jumps is ancestral") {
+  for_every_process([](const auto& process) {
+    const auto rows = rows_of<double>(process, 0, 0.3, ancestral{});
+    CHECK(distance(rows_of<double>(process, 0, 0.3, euler{}), rows) == 0);
+    CHECK(distance(rows_of<double>(process, 0, 0.3, tau_leaping<single_jump>{}), rows) == 0);
+    CHECK(distance(rows_of<double>(process, 0, 0.3, euler{.denoise_last = false}), rows) > 0.01);
+    const laws::some_net<std::decay_t<decltype(process.space())>> net{process.space(), 1.0};
+    const sample_options once{.batch = 50, .dims = 3, .steps = 1, .seed = 3};
+    CHECK(sample<float, euler>(process, net, once, cpu{1}) == sample<float, ancestral>(process, net, once, cpu{1}));
+  });
+  const forward_process masked(absorbing<4>{}, log_linear{});
+  for (token x : sample<float, euler>(masked, laws::some_net<absorbing<4>>{}, {.batch = 50, .dims = 9, .steps = 4}, cpu{1}))
+    CHECK(x != 3);
+}
+
+TEST_CASE("laws: Euler's method misses one position by O(1/N), ancestral sampling does not") {
+  const forward_process process(uniform<3>{}, linear{0, 5});  // α = exp(-5 t)
+  const std::vector<double> p{0.7, 0.25, 0.05};
+  // four digits of an independent computation
+  const euler plain{.form = jump_form::linear, .denoise_last = false};
+  for (auto [N, distance] : {std::pair<index_t, double>{16, 0.0254}, {32, 0.0117}, {64, 0.0056}})
+    CHECK(std::abs(distance_after(process, p, N, plain) - distance) < 5e-5);
+  // ancestral sampling from noise that is complete (e^-60): nothing but the rounding of N rows
+  for (index_t N : {1, 16, 64})
+    CHECK(distance_after(forward_process(uniform<3>{}, linear{0, 60}), p, N, ancestral{}) <
+          1e-16 * static_cast<double>(N + 10));
+  const auto check = [&](auto method) {
+    const double coarse = distance_after(process, p, 128, method), fine = distance_after(process, p, 256, method);
+    CHECK(fine < 0.01);
+    CHECK(coarse / fine == doctest::Approx(2).epsilon(0.1));
+  };
+  check(euler{});
+  check(euler{.form = jump_form::linear});
+  check(euler{.denoise_last = false});
+  check(tau_leaping<single_jump>{});
+}
+
+namespace {
+
+/// The law of clamp(x + sum_a N_a (a - x)), N_a Poisson: convolved on the lattice, tails below 1e-17 left out.
+std::vector<double> summed_law(token x, const std::vector<double>& means) {
+  const auto S = static_cast<token>(means.size());
+  const token reach = 400;
+  std::vector<double> law(static_cast<std::size_t>(2 * reach + 1));
+  law[static_cast<std::size_t>(reach)] = 1;
+  for (token a = 0; a < S; ++a) {
+    if (a == x || means[static_cast<std::size_t>(a)] == 0) continue;
+    std::vector<double> next(law.size());
+    double p = std::exp(-means[static_cast<std::size_t>(a)]);
+    for (token n = 0; p > 1e-17 || n < means[static_cast<std::size_t>(a)]; p *= means[static_cast<std::size_t>(a)] / ++n)
+      for (token at = -reach; at <= reach; ++at) {
+        const token to = std::clamp(at + n * (a - x), -reach, reach);
+        next[static_cast<std::size_t>(to + reach)] += law[static_cast<std::size_t>(at + reach)] * p;
+      }
+    law = next;
+  }
+  std::vector<double> clamped(means.size());
+  for (token at = -reach; at <= reach; ++at)
+    clamped[static_cast<std::size_t>(std::clamp(x + at, 0, S - 1))] += law[static_cast<std::size_t>(at + reach)];
+  return clamped;
+}
+
+/// Draws of tau_leaping with summed jumps against that law, with the rates of the public functor.
+template <class Process>
+void check_tau_leaping(const Process& process, double s, double t) {
+  const index_t S = process.max_states(), B = laws::draws(20000);
+  const laws::some_net<typename Process::space_type> net{process.space(), 1.0};
+  sampler<float, Process, decltype(net), tau_leaping<>> steps(process, net, {}, {}, cpu{1});
+  array<double, 1> from(B), to(B);  // (B)
+  from.fill(t), to.fill(s);
+  for (token x = 0; x < S; ++x) {
+    array<token, 2> one(1, 1), many(B, 1);  // (B, 1)
+    one.fill(x), many.fill(x);
+    array<double, 4> raw(1, 1, 1, S);  // (1, 1, 1, S)
+    array<double, 1> when(1);          // (1)
+    when.fill(t);
+    net(request<double>{one, when, laws::no_latents<double>(1), {}, 0}, raw.whole());
+    const place at{0, 0, x};
+    const auto row = make_row<double>(serial_group{}, softmax{}, view<const double, 4>(raw).row(0, 0, 0), at);
+    const auto rates = reverse_rates(process.between(s, t), at, row, noise_between(process, s, t, jump_clock::noise));
+    std::vector<double> means, counts(static_cast<std::size_t>(S));
+    for (index_t a = 0; a < S; ++a) means.push_back(std::exp(rates.log_expected(a)));
+    sampler_state state{7, x};
+    steps.step(state, many.whole(), to, from, laws::ids(B));
+    for (token landed : many) ++counts.at(static_cast<std::size_t>(landed));
+    laws::check_frequencies("tau-leaping from " + std::to_string(x), counts, summed_law(x, means));
+  }
+}
+
+}  // namespace
+
+TEST_CASE("laws: tau-leaping draws the clamped convolution of its Poisson laws") {
+  check_tau_leaping(forward_process(ordinal(5, {.rate_sigma = 1.5, .target_sigma = 5}), linear{0, 4}), 0.3, 0.7);
+  check_tau_leaping(forward_process(ordinal(6), linear{0, 1}), 0.45, 0.5);
+  check_tau_leaping(forward_process(birth_death<7>{}, exponential{0.2, 20}), 0.2, 0.9);
+}
+
+TEST_CASE("laws: landing sums jumps and stays inside") {
+  const std::vector<double> counts{1, 0, 5, 2, 0};
+  const auto count = [&](index_t a) { return counts[static_cast<std::size_t>(a)]; };
+  CHECK(landing(2, 5, count) == 2);  // -2 + 2
+  CHECK(landing(1, 5, count) == 4);  // 1 - 1 + 5 + 4 = 9
+  CHECK(landing(4, 5, count) == 0);  // 4 - 4 - 10 - 2 < 0
+}
+
+TEST_CASE("laws: the same tokens of methods that jump for any batch, chunk and threads") {
+  const auto check = [](const auto& process, auto method) {
+    const laws::some_net<std::decay_t<decltype(process.space())>> net{process.space(), 1.0};
+    using Method = decltype(method);
+    const index_t B = 37, D = 6;
+    const sample_options options{.batch = B, .dims = D, .steps = 5, .seed = 8};
+    const auto all = sample<float, Method>(process, net, options, cpu{1});  // (B, D)
+    CHECK(sample<float, Method>(process, net, options, cpu{3}) == all);
+    for (index_t chunk : {1, 5, 36})
+      CHECK(sample<float, Method>(process, net, {.batch = B, .dims = D, .steps = 5, .seed = 8, .chunk = chunk}, cpu{2}) == all);
+    const auto part =
+        sample<float, Method>(process, net, {.batch = 10, .dims = D, .steps = 5, .seed = 8, .first_item = 20}, cpu{1});
+    CHECK(std::equal(part.begin(), part.end(), all.begin() + 20 * D));
+    CHECK(all != sample<float, ancestral>(process, net, options, cpu{1}));
+  };
+  for_every_process([&](const auto& process) {
+    check(process, euler{});
+    check(process, tau_leaping<single_jump>{});
+  });
+  check(forward_process(ordinal(5), linear{0, 4}), tau_leaping<>{});
+  check(forward_process(birth_death<5>{}, linear{0, 4}), tau_leaping<>{});
+}
+
+TEST_CASE("laws: the argmax tail of methods that jump is that of ancestral sampling") {
+  const forward_process levels(ordinal(5), linear{0, 4});
+  const laws::some_net<ordinal> net{levels.space(), 1.0};
+  const sample_options options{.batch = 20, .dims = 4, .steps = 1, .seed = 2, .argmax_tail = true};
+  const auto x = sample<float, ancestral>(levels, net, options, cpu{1});
+  CHECK(sample<float, tau_leaping<>>(levels, net, options, cpu{1}) == x);
+  CHECK(sample<float, euler>(levels, net, options, cpu{1}) == x);
+}
