@@ -7,6 +7,7 @@
 #include "golden/tauldr_calc_pst.hpp"
 #include "golden/tauldr_distil_chain.hpp"
 #include "golden/tauldr_rate.hpp"
+#include "golden/tauldr_tau_leaping.hpp"
 
 namespace golden {
 
@@ -21,6 +22,7 @@ constexpr covered_family covered_families[] = {
     {"A_rate", "Rate", check_tauldr_rate},
     {"A_rate", "BirthDeath", check_tauldr_rate},
     {"B_calc_pst", "DistilChain.calc_pst", check_tauldr_calc_pst},
+    {"F_tau_leaping", "TauLeaping.sample", check_tauldr_tau_leaping},
 };
 
 }  // namespace

@@ -2,6 +2,7 @@
 #include <dimix/forward_process/rate_matrix.hpp>
 #include <dimix/forward_process/reverse_rate.hpp>
 #include <dimix/forward_process/score.hpp>
+#include <dimix/parity/tauldr_sampling.hpp>
 #include <dimix/sampler/rate_bounds.hpp>
 
 #include "laws/support.hpp"
@@ -142,6 +143,22 @@ TEST_CASE("laws: with a closed form the rate is that of the score") {
     for (token a = 0; a < 4; ++a)
       if (a != at.now)
         CHECK(rates.log_expected(a) == doctest::Approx(std::log(0.25) + scores.log_score(a, row.log_prob(a))).epsilon(1e-13));
+  });
+}
+
+TEST_CASE("laws: rates with a guard of 0 are the exact ones") {
+  for_every_process([](const auto& process) {
+    for_every_state<double>(process, 0.4, [&](const auto& kernel, const place& at, const auto& row, const auto&) {
+      const step_noise noise{2, 2 * alpha(process.schedule(), 0.4), 0.5};
+      const auto rates = reverse_rates(kernel, at, row, noise);
+      const tauldr::guarded_rates plain{kernel, at, row, 0.0}, guarded{kernel, at, row, 1e-3};
+      for (token a = 0; a < process.space().states(at.dim); ++a) {
+        // absorbing has x_0 that cannot have become a visible x: 0 / 0 without a guard
+        if (kernel.marginal_t(at.dim, a, at.now) > 0 && !masked_space<std::decay_t<decltype(process.space())>>)
+          CHECK(plain.expected(a, noise) == doctest::Approx(std::exp(rates.log_expected(a))).epsilon(1e-12));
+        CHECK(guarded.expected(a, noise) <= std::exp(rates.log_expected(a)) * (1 + 1e-12));
+      }
+    });
   });
 }
 

@@ -1,4 +1,6 @@
 // Samplers that jump: rows and their limit for short steps, draws, the error of Euler's method, and tau-leaping against its convolution.
+#include <dimix/parity/tauldr_sampling.hpp>
+
 #include "laws/sampler.hpp"
 
 using namespace dimix;
@@ -232,6 +234,7 @@ TEST_CASE("laws: tau-leaping draws the clamped convolution of its Poisson laws")
   check_tau_leaping(forward_process(ordinal(5, {.rate_sigma = 1.5, .target_sigma = 5}), linear{0, 4}), 0.3, 0.7);
   check_tau_leaping(forward_process(ordinal(6), linear{0, 1}), 0.45, 0.5);
   check_tau_leaping(forward_process(birth_death<7>{}, exponential{0.2, 20}), 0.2, 0.9);
+  check_tau_leaping(forward_process(tauldr::as_ordered<uniform<5>>{}, linear{0, 4}), 0.3, 0.7);
 }
 
 TEST_CASE("laws: landing sums jumps and stays inside") {

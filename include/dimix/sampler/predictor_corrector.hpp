@@ -16,7 +16,14 @@ namespace dimix {
 struct corrector_options {
   index_t steps = 1;      // corrector steps after each predictor step
   double size = 1;        // the noise of each: size * beta(s) (t - s)
-  double entry_time = 1;  // none after a predictor step that begins later than this: first t <= entry_time
+  double entry_time = 1;  // none after predictor steps that begin at a noisier time than this
+
+  bool follow(double t) const { return t <= entry_time; }
+  /// The noise of a corrector at s, after a step from t.
+  template <class Process>
+  double noise(const Process& process, double s, double t) const {
+    return size * rate(process.schedule(), s) * (t - s);
+  }
 };
 
 /// A predictor step from t to s, and corrector steps at s, for every item of tokens (B, D); items (B) are ids. A step to s = 0 has no
@@ -32,8 +39,8 @@ void step_and_correct(Sampler& steps, sampler_state& state, view<token, 2> token
   from.fill(t);
   to.fill(s);
   steps.step(state, tokens, to, from, items);
-  if (s == 0 || t > options.entry_time) return;
-  noise.fill(options.size * rate(steps.process().schedule(), s) * (t - s));
+  if (s == 0 || !options.follow(t)) return;
+  noise.fill(options.noise(steps.process(), s, t));
   for (index_t n = 0; n < options.steps; ++n) steps.correct(state, tokens, to, noise, items);
 }
 
