@@ -9,6 +9,7 @@
 #include <dimix/core/categorical.hpp>  // exact draws from a row
 #include <dimix/core/error.hpp>        // sentences for callers' mistakes
 #include <dimix/core/math.hpp>         // stable logarithms and exponentials
+#include <dimix/core/poisson.hpp>      // exact numbers of jumps
 #include <dimix/core/rng.hpp>          // randomness as a value: Philox by purpose, item, step, draw, position
 #include <dimix/core/storage.hpp>      // bfloat16 and half for arrays of logits
 #include <dimix/core/view.hpp>         // a window on memory, with shape and memory space
@@ -20,6 +21,7 @@
 #include <dimix/denoiser/with_head.hpp>     // a network with a head of its own
 #include <dimix/distiller.hpp>              // learn: one training step
 #include <dimix/forward_process.hpp>        // q(x_t|x_0), q(x_t|x_s), q(x_s|x_t,x_0), rates, prior
+#include <dimix/forward_process/reverse_rate.hpp>  // x_0-prediction to rates of jumps
 #include <dimix/forward_process/score.hpp>  // x_0-prediction to score
 #include <dimix/head.hpp>                   // raw outputs to a categorical row, and gradients back
 #include <dimix/head/stepped.hpp>           // the same row at a time s > 0
@@ -29,6 +31,8 @@
 #include <dimix/objective.hpp>              // losses with gradients, in three phases
 #include <dimix/objective/nelbo.hpp>        // the bound that teachers learn from
 #include <dimix/sampler.hpp>                // generate: rows, step, sample
+#include <dimix/sampler/gillespie.hpp>      // jumps at their own times: exact
+#include <dimix/sampler/predictor_corrector.hpp>  // noise forth and back after a step
 #include <dimix/state_space.hpp>            // which values a position takes, and what noise draws from
 
 // Not in here: dimix/nn/ (Eigen) and dimix/io/ (JSON, zlib, stb) bring a dependency; dimix/parity/ reproduces what released code does where

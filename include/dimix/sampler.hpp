@@ -89,6 +89,7 @@ class sampler {
         requires { method_.correction(process_, 0.5, 0.5); },
         "sampler::correct: Method must provide correction(process, t, noise), as euler and tau_leaping do; see "
         "dimix/sampler/predictor_corrector.hpp");
+    expects_shape("sampler::correct: t", t, tokens.extent(0));
     expects_shape("sampler::correct: noise", noise, tokens.extent(0));
     advance(state, tokens, t, t, items, [&](index_t b) {
       expects(t(b) > 0, "sampler::correct: t[", b, "] = ", t(b), "; rates are not bounded at the data");

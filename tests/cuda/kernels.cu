@@ -11,6 +11,7 @@
 #include <dimix/objective/nelbo.hpp>
 #include <dimix/sampler/analytic.hpp>
 #include <dimix/sampler/ancestral.hpp>
+#include <dimix/sampler/tau_leaping.hpp>
 
 #include <cuda_runtime.h>
 #include <doctest/doctest.h>
@@ -157,6 +158,49 @@ struct draw_body {
         S, [&](index_t s) { return row.log_prob(s); }, random(purpose::denoise, item, 1, 0, 0));
     out(i, 2) = draw_prior(kernel.space, 0, random(purpose::initial, item, 0, 0, 0).first());
     out(i, 3) = kernel.corrupt(0, static_cast<token>(i % (S - 1)), random(purpose::corrupt, item, 0, 0, 0));
+  }
+};
+
+/// The row of a step that jumps at most once from x_t = i mod S.
+template <class Kernel, class Head>
+struct jump_body {
+  Kernel kernel;
+  Head head;
+  one_jump_step method;
+  view<const float, 1> raw;  // (outputs)
+  view<float, 2> out;        // (S, S)
+
+  DIMIX_HD void operator()(index_t i) const {
+    const place at{0, 0, static_cast<token>(i)};
+    const auto law =
+        method.row(kernel, at, head.template row<float>(raw, at, head.template observe<float>(serial_group{}, raw, at)));
+    for (index_t a = 0; a < out.extent(1); ++a) {
+      using std::exp;
+      out(i, a) = exp(law.log_prob(a));
+    }
+  }
+};
+
+/// A number of jumps with mean 1.01^i / 1000, and where tau-leaping lands item i.
+template <class Kernel, class Head>
+struct leap_body {
+  Kernel kernel;
+  Head head;
+  step_noise noise;
+  view<const float, 1> raw;  // (outputs)
+  rng random;
+  view<token, 2> out;  // (n, 2)
+
+  DIMIX_HD void operator()(index_t i) const {
+    using std::exp;
+    const index_t S = kernel.space.max_states();
+    const auto item = static_cast<std::uint64_t>(i);
+    const place at{0, 0, static_cast<token>(i % S)};
+    const auto row = head.template row<float>(raw, at, head.template observe<float>(serial_group{}, raw, at));
+    out(i, 0) = static_cast<token>(
+        draw_poisson(1e-3 * exp(0.01 * static_cast<double>(i % 1400)), random(purpose::jump, item, 1, 0, 0).first()));
+    out(i, 1) = summed_jumps_step{noise}.draw(
+        kernel, at, S, [&] { return row; }, [&](purpose what, index_t draw = 0) { return random(what, item, 0, draw, 0); });
   }
 };
 
@@ -341,6 +385,32 @@ TEST_CASE("cuda: draws differ from the host's only where rounding decides") {
   check(forward_process(birth_death<9>{}, linear{0, 4}), softmax{});
   check(forward_process(absorbing<18>{}, log_linear{}), subs{17});
   check(forward_process(uniform<>{200}, log_linear{}), softmax{});
+}
+
+TEST_CASE("cuda: rows and draws of samplers that jump") {
+  SKIP_WITHOUT_DEVICE();
+  const auto check = [](const auto& process, const auto& head) {
+    const index_t S = process.max_states(), n = 20000;
+    shared_memory<float> raw(S), out(S * S);
+    shared_memory<token> drawn(2 * n);
+    fill(raw, 3, 1);
+    const step_noise noise = noise_between(process, 0.3, 0.7, jump_clock::noise);
+    for_the_device(process.template between<float>(0.3, 0.7), [&](const auto& kernel) {
+      using Kernel = std::decay_t<decltype(kernel)>;
+      using Head = std::decay_t<decltype(head)>;
+      for (jump_form form : {jump_form::exponential, jump_form::linear, jump_form::single})
+        check_close(on_both(out, jump_body<Kernel, Head>{kernel, head, {noise, form}, {raw.data(), S}, {out.data(), S, S}}, S),
+                    1e-5);
+      const auto [device, host] =
+          on_both(drawn, leap_body<Kernel, Head>{kernel, head, noise, {raw.data(), S}, rng{9}, {drawn.data(), n, 2}}, n);
+      index_t different = 0;
+      for (std::size_t i = 0; i < host.size(); ++i) different += device[i] != host[i];
+      CHECK(different <= 2);  // of 40,000
+    });
+  };
+  check(forward_process(birth_death<9>{}, linear{0, 4}), softmax{});
+  check(forward_process(absorbing<18>{}, log_linear{}), subs{17});
+  check(forward_process(uniform<17>{}, cosine{}), softmax{});
 }
 
 TEST_CASE("cuda: rows of the marginalisation and of an objective") {
