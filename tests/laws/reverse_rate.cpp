@@ -135,6 +135,25 @@ TEST_CASE("laws: a short reverse row is the identity plus the reverse rates") {
   });
 }
 
+TEST_CASE("laws: states that are out of reach leave rates finite") {
+  // levels so many jumps away that their probabilities end in the smallest numbers that double holds, and below
+  const forward_process process(birth_death<>{256}, linear{0, 0.02});
+  const auto check = [&](auto real) {
+    using Real = decltype(real);
+    const auto kernel = process.template between<Real>(0.5, 0.5);
+    given_row<Real> row{std::vector<Real>(256)};
+    row.p[3] = Real(0.5), row.p[5] = Real(0.5);
+    const auto rates = reverse_rates(kernel, {0, 0, 4}, row, unit_noise(1));
+    // one jump of noise 0.01 each: 1 / 0.01, and no other neighbour
+    CHECK(std::exp(static_cast<double>(rates.log_expected(3))) == doctest::Approx(50).epsilon(0.01));
+    CHECK(std::exp(static_cast<double>(rates.log_total())) == doctest::Approx(100).epsilon(0.01));
+    const given_row<Real> flat{std::vector<Real>(256, Real(1) / 256)};
+    for (token x : {0, 4, 200}) CHECK(std::isfinite(reverse_rates(kernel, {0, 0, x}, flat, unit_noise(1)).log_total()));
+  };
+  check(0.0);
+  check(0.0f);
+}
+
 TEST_CASE("laws: with a closed form the rate is that of the score") {
   const forward_process process(uniform<4>{}, log_linear{});
   for_every_state<double>(process, 0.3, [&](const auto& kernel, const place& at, const auto& row, const auto&) {

@@ -243,6 +243,7 @@ TEST_CASE("laws: landing sums jumps and stays inside") {
   CHECK(landing(2, 5, count) == 2);  // -2 + 2
   CHECK(landing(1, 5, count) == 4);  // 1 - 1 + 5 + 4 = 9
   CHECK(landing(4, 5, count) == 0);  // 4 - 4 - 10 - 2 < 0
+  CHECK(landing(4, 5, [](index_t a) { return a == 2 ? -1.0 : 0.0; }) == -1);
 }
 
 TEST_CASE("laws: the same tokens of methods that jump for any batch, chunk and threads") {

@@ -87,14 +87,16 @@ struct table_reverse_rates {
   }
 
  private:
+  /// In double, whose range holds any quotient of floats.
   DIMIX_HD Real log_score(index_t a) const {
-    using std::log;
-    exp_sum<Real> score;
-    for (index_t z = 0; z < reverse.kernel.space.max_states(); ++z) {
-      const Real made = reverse.kernel.to_t(z, a), seen = reverse.kernel.to_t(z, reverse.y);
-      if (made > 0 && seen > 0) score = merge(score, exp_sum<Real>::of(reverse.denoised.log_prob(z) + log(made) - log(seen)));
-    }
-    return score.log() - reverse.log_possible;
+    using std::exp, std::log;
+    const auto& to_t = reverse.kernel.to_t;
+    double score = 0;
+    for (index_t z = 0; z < reverse.kernel.space.max_states(); ++z)
+      if (to_t(z, reverse.y) > 0)
+        score += static_cast<double>(exp(reverse.denoised.log_prob(z) - reverse.log_possible)) *
+                 static_cast<double>(to_t(z, a)) / static_cast<double>(to_t(z, reverse.y));
+    return static_cast<Real>(log(score));
   }
 };
 

@@ -14,14 +14,33 @@ namespace dimix {
 struct summed_jumps {};
 struct single_jump {};
 
-/// Where jumps lead: count(a) of them from `now` to each a of the S states, summed and held inside.
+/// Where jumps lead: count(a) of them from `now` to each a of the S states, summed and held inside; -1 unless counts are >= 0.
 DIMIX_EXEC_CHECK_DISABLE
 template <class Count>
 DIMIX_HD token landing(token now, index_t S, const Count& count) {
   double to = static_cast<double>(now);
-  for (index_t a = 0; a < S; ++a) to += count(a) * static_cast<double>(a - now);
-  return static_cast<token>(clamp(to, 0.0, static_cast<double>(S - 1)));
+  bool counted = true;
+  for (index_t a = 0; a < S; ++a) {
+    const double jumps = count(a);
+    counted = counted && jumps >= 0;
+    to += jumps * static_cast<double>(a - now);
+  }
+  return counted ? static_cast<token>(clamp(to, 0.0, static_cast<double>(S - 1))) : -1;
 }
+
+/// A Poisson number of jumps to a. A functor and no lambda, so that nvcc lets bits of the host through.
+template <class Rates, class Bits>
+struct poisson_jumps {
+  const Rates& rates;
+  const Bits& bits_of;
+  purpose what;
+
+  DIMIX_EXEC_CHECK_DISABLE
+  DIMIX_HD double operator()(index_t a) const {
+    using std::exp;
+    return draw_poisson(static_cast<double>(exp(rates.log_expected(a))), bits_of(what, a).first());
+  }
+};
 
 /// The method of one step with summed jumps. Its rows are convolutions, which need memory: it has none.
 struct summed_jumps_step {
@@ -41,14 +60,8 @@ struct summed_jumps_step {
   DIMIX_HD token draw(const Kernel& kernel, const place& at, index_t S, const Denoised& denoised, const Bits& bits_of) const {
     if (denoises) return ancestral{}.draw(kernel, at, S, denoised, bits_of);
     const auto rates = reverse_rates(kernel, at, denoised(), noise);
-    bool finite = true;
-    const token landed = landing(at.now, kernel.space.states(at.dim), [&](index_t a) {
-      using std::exp;
-      const double count = draw_poisson(static_cast<double>(exp(rates.log_expected(a))), bits_of(bits, a).first());
-      finite = finite && count >= 0;
-      return count;
-    });
-    return finite ? landed : -1;
+    return landing(at.now, kernel.space.states(at.dim),
+                   poisson_jumps<std::remove_const_t<decltype(rates)>, Bits>{rates, bits_of, bits});
   }
 };
 
@@ -60,25 +73,25 @@ struct tau_leaping {
   template <class Process>
   summed_jumps_step between(const Process& process, double s, double t) const {
     const step_noise noise = noise_between(process, s, t, clock);
-    expects_countable(process, noise.back, "t", t);
+    expects_countable(process, noise.back, t);
     return {noise, denoise_last && s == 0};
   }
   /// A corrector step at t: noise forth and back.
   template <class Process>
   summed_jumps_step correction(const Process& process, double t, double noise) const {
-    expects_countable(process, noise, "t", t);
+    expects_countable(process, noise, t);
     return {noise_of_correction(process, t, noise), false, purpose::corrector};
   }
 
  private:
   template <class Process>
-  static void expects_countable(const Process& process, double noise, const char* name, double t) {
+  static void expects_countable(const Process& process, double noise, double t) {
     static_assert(ordered_space<typename Process::space_type>,
                   "tau_leaping: summed jumps are distances, and the states of this space have no order (static constexpr bool "
                   "ordered = true); take tau_leaping<single_jump>; see dimix/sampler/tau_leaping.hpp");
     expects(process.max_states() <= rng::max_draw, "tau_leaping: S = ", process.max_states(), " states are more than ",
             rng::max_draw);
-    expects(noise < 1e15, "tau_leaping: the noise of a step from ", name, " = ", t,
+    expects(noise < 1e15, "tau_leaping: the noise of a step from t = ", t,
             " is infinite, and so is the number of jumps; begin the grid below");
   }
 };
