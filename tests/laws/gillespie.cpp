@@ -121,6 +121,23 @@ TEST_CASE("laws: absorbing jumps once a position, from the mask to a value") {
   }
 }
 
+TEST_CASE("laws: positions stay hidden with probability (1 - alpha_s) / (1 - alpha_t), whatever the network says") {
+  const forward_process process(absorbing<3>{}, log_linear{0});  // 1 - alpha = t
+  const laws::some_net<absorbing<3>> net{};
+  const index_t B = laws::draws(40000), D = 4;
+  array<token, 2> x(B, D);  // (B, D)
+  x.fill(2);
+  array<double, 1> s(B), t(B);  // (B)
+  s.fill(0.5), t.fill(0.75);
+  gillespie(process, net, rng{1}, x.whole(), s, t, laws::ids(B));
+  std::vector<double> hidden(static_cast<std::size_t>(D + 1)), law;
+  for (index_t b = 0; b < B; ++b)
+    ++hidden[static_cast<std::size_t>((x(b, 0) == 2) + (x(b, 1) == 2) + (x(b, 2) == 2) + (x(b, 3) == 2))];
+  const double stays = 0.5 / 0.75, ways[] = {1, 4, 6, 4, 1};
+  for (int n = 0; n <= 4; ++n) law.push_back(ways[n] * std::pow(stays, n) * std::pow(1 - stays, 4 - n));
+  laws::check_frequencies("hidden positions", hidden, law);
+}
+
 TEST_CASE("laws: the same path of an item in any batch, each with its own times") {
   const auto check = [](const auto& process) {
     const laws::some_net<std::decay_t<decltype(process.space())>> net{process.space(), 1.0};
