@@ -43,6 +43,41 @@ double time_at(const Schedule& schedule, double noise, double s, double t) {
   return std::clamp(inverse_alpha(schedule, std::exp(-noise)), s, t);
 }
 
+/// The paths from t (B) to s (B), before their first jump.
+template <class Process>
+std::vector<thinned_path> paths_between(const Process& process, view<const double, 1> s, view<const double, 1> t) {
+  constexpr bool masked = masked_space<typename Process::space_type>;
+  const double most = masked ? 40 : 700;
+  std::vector<thinned_path> paths;  // (B)
+  for (index_t b = 0; b < t.extent(0); ++b) {
+    expects(0 < s(b) && s(b) <= t(b) && t(b) <= 1, "gillespie: needs 0 < s <= t <= 1, but s[", b, "] = ", s(b), " and t[", b,
+            "] = ", t(b));
+    const double noise = total_noise(process.schedule(), t(b));
+    expects(masked || noise < most, "gillespie: the noise at t[", b, "] = ", t(b), " is ", noise,
+            "; begin where it is finite, and below ", most);
+    paths.push_back({std::min(noise, most), total_noise(process.schedule(), s(b))});
+  }
+  return paths;
+}
+
+/// One candidate of an item: `left` is a point of [0, the rate of candidates), cut into the reverse rates of the positions of x (D) and a
+/// rest in which nothing jumps. raw (D, outputs).
+template <class Real, class Kernel, class Head>
+void take_candidate(const Kernel& kernel, const Head& head, view<const Real, 2> raw, index_t item, view<token, 1> x,
+                    const step_noise& noise, double left, random_block bits) {
+  for (index_t d = 0; d < x.extent(0) && left >= 0; ++d) {
+    const place at{item, d, x(d)};
+    const auto rates = reverse_rates(kernel, at, make_row<Real>(serial_group{}, head, raw.row(d), at), noise);
+    const double total = std::exp(static_cast<double>(rates.log_total()));
+    expects<numeric_error>(std::isfinite(total), "gillespie: item ", item, " position ", d,
+                           " has reverse rates that are not finite (non-finite logits?)");
+    left -= total;
+    if (left < 0)
+      x(d) = draw_categorical(
+          kernel.space.max_states(), [&](index_t a) { return rates.log_expected(a); }, bits);
+  }
+}
+
 /// tokens (B, D) go from t (B) to s (B) in place, 0 < s <= t <= 1, by the reverse process of `net`; the last step to the data, where rates are
 /// not bounded, is any product sampler's. items (B) are ids: the same tokens for any batch. λ of a mixture stays along the path. Noise at
 /// t must be finite; with a mask all beyond 40 is 40 (alpha = 4e-18). Returns the number of network calls, of all B items each; about
@@ -51,8 +86,7 @@ template <class Real = float, class Process, class Net>
 index_t gillespie(const Process& process, const Net& net, rng random, view<token, 2> tokens, view<const double, 1> s,
                   view<const double, 1> t, view<const std::uint64_t, 1> items) {
   static_assert(factorized_denoiser<Net, Real>, "gillespie: Net must provide outputs() and operator(); see dimix/denoiser.hpp");
-  using space_type = typename Process::space_type;
-  const index_t B = tokens.extent(0), D = tokens.extent(1), S = process.max_states();
+  const index_t B = tokens.extent(0), D = tokens.extent(1);
   const auto& space = process.space();
   const auto& schedule = process.schedule();
   expects_shape("gillespie: s", s, B);
@@ -61,22 +95,14 @@ index_t gillespie(const Process& process, const Net& net, rng random, view<token
   expects_tokens("gillespie: tokens", tokens, space);
   expects_draws("gillespie", 0, 0, D);
 
-  std::vector<thinned_path> paths;  // (B)
-  for (index_t b = 0; b < B; ++b) {
-    expects(0 < s(b) && s(b) <= t(b) && t(b) <= 1, "gillespie: needs 0 < s <= t <= 1, but s[", b, "] = ", s(b), " and t[", b,
-            "] = ", t(b));
-    const double most = masked_space<space_type> ? 40.0 : 700.0, noise = total_noise(schedule, t(b));
-    expects(masked_space<space_type> || noise < most, "gillespie: the noise at t[", b, "] = ", t(b), " is ", noise,
-            "; begin where it is finite, and below ", most);
-    paths.push_back({std::min(noise, most), total_noise(schedule, s(b))});
-  }
+  auto paths = paths_between(process, s, t);  // (B)
   index_t L = 0;
   if constexpr (mixture_denoiser<Net, Real>) L = net.latent().dims();
   array<Real, 3> latents(B, 1, L);  // (B, 1, L)
   if constexpr (mixture_denoiser<Net, Real>) draw_latents(net.latent(), latent_draws::iid, random, items, 0, latents.whole());
 
   const auto head = head_of(net, space);
-  rate_bounds<space_type> bounds(space);
+  rate_bounds<typename Process::space_type> bounds(space);
   array<Real, 4> raw(B, 1, D, net.outputs());  // (B, 1, D, outputs)
   array<Real, 1> times(B);                     // (B)
   for (index_t calls = 0;; ++calls) {
@@ -96,20 +122,8 @@ index_t gillespie(const Process& process, const Net& net, rng random, view<token
       const thinned_path& path = paths[static_cast<std::size_t>(b)];
       if (!path.moving()) continue;
       const double now = time_at(schedule, path.noise, s(b), t(b));
-      const auto kernel = process.template between<Real>(now, now);
-      double left = path.candidates * unit(bits(b, 1).second());
-      for (index_t d = 0; d < D && left >= 0; ++d) {
-        const place at{b, d, tokens(b, d)};
-        const auto row = make_row<Real>(serial_group{}, head, view<const Real, 4>(raw).row(b, index_t{0}, d), at);
-        const auto rates = reverse_rates(kernel, at, row, unit_noise(alpha(schedule, now)));
-        const double total = std::exp(static_cast<double>(rates.log_total()));
-        expects<numeric_error>(std::isfinite(total), "gillespie: item ", b, " position ", d,
-                               " has reverse rates that are not finite (non-finite logits?)");
-        left -= total;
-        if (left < 0)
-          tokens(b, d) = draw_categorical(
-              S, [&](index_t a) { return rates.log_expected(a); }, bits(b, 2));
-      }
+      take_candidate<Real>(process.template between<Real>(now, now), head, view<const Real, 4>(raw)[b][0], b, tokens.row(b),
+                           unit_noise(alpha(schedule, now)), path.candidates * unit(bits(b, 1).second()), bits(b, 2));
     }
   }
 }
