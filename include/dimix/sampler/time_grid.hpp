@@ -46,13 +46,14 @@ inline time_grid logarithmic_grid(index_t steps, double last) {
   return grid;
 }
 
-/// Throws unless the grid falls strictly from a first time <= 1 to 0.
-inline void expects_grid(const char* name, const time_grid& grid) {
+/// Throws unless the grid falls strictly from a first time <= 1 to 0; may_stay: equal neighbours are allowed.
+inline void expects_grid(const char* name, const time_grid& grid, bool may_stay = false) {
   expects(grid.size() >= 2, name, ": a grid needs at least 2 times, but has ", grid.size());
   expects(grid.front() <= 1 && grid.back() == 0, name, ": a grid runs from a time <= 1 down to 0, but this one from ",
           grid.front(), " to ", grid.back());
   for (std::size_t n = 1; n < grid.size(); ++n)
-    expects(grid[n] < grid[n - 1], name, ": times must fall, but grid[", n, "] = ", grid[n], " after ", grid[n - 1]);
+    expects(grid[n] < grid[n - 1] || (may_stay && grid[n] == grid[n - 1]), name, ": times must fall, but grid[", n,
+            "] = ", grid[n], " after ", grid[n - 1]);
 }
 
 }  // namespace dimix

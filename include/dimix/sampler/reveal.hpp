@@ -1,0 +1,165 @@
+// Reveal samplers: from x_t to x_s by choosing which masked positions get their token, instead of deciding it for each of them alone.
+// One network call a step; every masked position proposes a token (reveal/proposal.hpp) and gets a score (reveal/ordering.hpp), and
+// the best of them are revealed, as many as an allocation says (reveal/allocation.hpp). For spaces with a mask.
+//
+//   reveal_sampler<float> steps(process, net, noisy_order{confidence_order{}, linear_decay{4.5}}, by_schedule{}, drawn{});
+//   steps.step(state, tokens, s, t, items)        one step in place, as sampler.hpp
+//   sample_reveal(process, net, options)          whole paths (reveal/sample.hpp)
+//
+//   MaskGIT       noisy_order{confidence_order{}, linear_decay{τ}}, by_schedule, drawn
+//   LLaDA         confidence_order, by_count, most_probable       Fast-dLLM   confidence_order, by_threshold{0.9}, most_probable
+//   RDM           reconsider = true (Zheng et al. 2023): revealed positions compete with the others, by the probability that the
+//                 network would now give to their token, and the worst of all go back to the mask
+// Temperature and nucleus are heads (head/reshaped.hpp), so that proposal and score see the same row.
+// With an exact denoiser and one position a step the law is that of the data if the order looks at rows alone (margin, entropy, chance);
+// an order that looks at the drawn tokens (confidence) prefers likely ones and changes it.
+// Laws (tests/laws/reveal.cpp): the two of above; counts fall to 0 over any grid; the set follows Plackett-Luce; the same tokens for
+// any batch, split or number of threads; ties go to the first position.
+#pragma once
+
+#include <dimix/backend.hpp>
+#include <dimix/core/check.hpp>
+#include <dimix/forward_process.hpp>
+#include <dimix/sampler/denoiser_call.hpp>
+#include <dimix/sampler/reveal/allocation.hpp>
+#include <dimix/sampler/reveal/ordering.hpp>
+#include <dimix/sampler/reveal/proposal.hpp>
+#include <dimix/sampler/reveal/selection.hpp>
+
+#include <algorithm>
+#include <vector>
+
+namespace dimix {
+
+/// What a path remembers between steps; it can be written down and taken up again.
+struct reveal_state {
+  std::uint64_t seed = 0;
+  index_t step = 0;                    // network calls made so far
+  std::vector<double> scheduled = {};  // (B)  positions that the schedule hides at alpha = 0; counted in the first step
+};
+
+struct reveal_sampler_options {
+  latent_scope scope = latent_scope::per_path;  // λ once per path or for every call
+  bool reconsider = false;                      // revealed positions compete as well, and may go back to the mask
+};
+
+template <class Real, class Process, class Net, class Ordering = confidence_order, class Allocation = by_schedule,
+          class Proposal = drawn, backend Backend = cpu>
+class reveal_sampler {
+  static_assert(forward_process_like<Process>,
+                "reveal_sampler: Process must be a forward_process<Space, Schedule>; see dimix/forward_process.hpp");
+  static_assert(masked_space<typename Process::space_type>,
+                "reveal_sampler: an order of reveals needs a space with a mask; see dimix/sampler/reveal.hpp");
+  static_assert(factorized_denoiser<Net, Real>,
+                "reveal_sampler: Net must provide outputs() and operator()(request<Real>, view<Real, 4>) const; see "
+                "dimix/denoiser.hpp");
+
+ public:
+  using state_type = reveal_state;
+
+  reveal_sampler(const Process& process, const Net& net, Ordering order = {}, Allocation allocate = {}, Proposal propose = {},
+                 reveal_sampler_options options = {}, Backend run_on = Backend{})
+      : process_(process),
+        order_(order),
+        allocate_(allocate),
+        propose_(propose),
+        options_(options),
+        call_(process, net, run_on) {}
+
+  /// One step for every item: tokens (B, D) go from t to s (B) in place, 0 <= s <= t <= 1; items (B) are ids. Advances state.step. A
+  /// step to s = 0 reveals everything. Where all is revealed the network is not called. O(B D S) beside it.
+  void step(reveal_state& state, view<token, 2> tokens, view<const double, 1> s, view<const double, 1> t,
+            view<const std::uint64_t, 1> items) {
+    const index_t B = tokens.extent(0), D = tokens.extent(1);
+    expects_shape("reveal_sampler::step: s", s, B);
+    expects_shape("reveal_sampler::step: t", t, B);
+    for (index_t b = 0; b < B; ++b)
+      expects(s(b) >= 0 && s(b) <= t(b), "reveal_sampler::step: needs 0 <= s <= t, but s[", b, "] = ", s(b), " and t[", b,
+              "] = ", t(b));
+    count_scheduled(state, tokens, t);
+    if (!options_.reconsider && std::find(tokens.begin(), tokens.end(), mask()) == tokens.end()) {
+      ++state.step;
+      return;
+    }
+    call_.ask("reveal_sampler::step", state.seed, state.step, options_.scope, tokens, t, items);
+    look(rng{state.seed}, state.step, tokens, s, items);
+    for (index_t b = 0; b < B; ++b) {
+      for (index_t d = 0; d < D; ++d)
+        expects<numeric_error>(proposed_(b, d) >= 0, "reveal_sampler::step: item ", b, " position ", d,
+                               " has no state with a positive probability (non-finite logits?)");
+      const index_t masked = std::count(tokens.row(b).begin(), tokens.row(b).end(), mask());
+      const index_t hidden = s(b) == 0
+                                 ? 0
+                                 : clamp(allocate_.hidden_after({masked, state.scheduled[static_cast<std::size_t>(b)],
+                                                                 hidden_share(s(b)), view<const double, 2>(log_p_).row(b)}),
+                                         index_t{0}, masked);
+      const index_t revealed = (options_.reconsider ? D : masked) - hidden;
+      const auto chosen = selection(view<const double, 2>(scores_).row(b), revealed);
+      if (options_.reconsider) std::fill_n(tokens.row(b).begin(), D, mask());
+      for (index_t d : chosen) tokens(b, d) = proposed_(b, d);
+    }
+    ++state.step;
+  }
+
+ private:
+  static constexpr double last_place = -0x1p1023;  // of a position that competes: above -infinity, with which none is taken
+
+  token mask() const { return process_.space().mask(); }
+  /// 1 - alpha_s; s = 0 is the data itself.
+  double hidden_share(double s) const { return s == 0 ? 0.0 : move_chance(process_.schedule(), s); }
+
+  void count_scheduled(reveal_state& state, view<const token, 2> tokens, view<const double, 1> t) const {
+    const index_t B = tokens.extent(0);
+    if (state.scheduled.empty())
+      for (index_t b = 0; b < B; ++b) {
+        const double masked = static_cast<double>(std::count(tokens.row(b).begin(), tokens.row(b).end(), mask()));
+        state.scheduled.push_back(masked == 0 ? 0.0 : masked / hidden_share(t(b)));
+      }
+    expects(static_cast<index_t>(state.scheduled.size()) == B, "reveal_sampler::step: the state is that of ",
+            state.scheduled.size(), " items, but tokens have ", B);
+  }
+
+  /// proposed_, log_p_ and scores_ of all positions. A revealed one keeps its token; where it competes, its row is the one that the
+  /// network would give it if it were masked.
+  void look(rng random, index_t step, view<const token, 2> tokens, view<const double, 1> s,
+            view<const std::uint64_t, 1> items) {
+    const index_t S = process_.max_states();
+    proposed_.resize(tokens.extent(0), tokens.extent(1));  // (B, D)
+    log_p_.resize(tokens.extent(0), tokens.extent(1));     // (B, D)
+    scores_.resize(tokens.extent(0), tokens.extent(1));    // (B, D)
+    call_.each_position(tokens, [&](const place& at, const auto& row_of) {
+      token& proposed = proposed_(at.item, at.dim);
+      double &log_p = log_p_(at.item, at.dim), &score = scores_(at.item, at.dim);
+      const bool masked = at.now == mask();
+      proposed = at.now, log_p = score = -infinity<double>();
+      if (!masked && !options_.reconsider) return;
+      const auto row = row_of(place{at.item, at.dim, mask()});
+      const auto bits = [&](purpose what) { return random(what, items(at.item), step, 0, at.dim); };
+      if (masked) proposed = propose_.propose(row, S, bits(purpose::denoise));
+      if (proposed < 0) return;
+      if (masked) log_p = static_cast<double>(row.log_prob(proposed));
+      score = larger(order_.score(row, S, proposed, bits(purpose::order), 1 - s(at.item)), last_place);
+    });
+  }
+
+  const Process process_;
+  Ordering order_;
+  Allocation allocate_;
+  Proposal propose_;
+  reveal_sampler_options options_;
+  denoiser_call<Real, Process, Net, Backend> call_;
+  array<token, 2> proposed_;
+  array<double, 2> log_p_, scores_;
+};
+
+template <class Real, class Process, class Net, class Ordering = confidence_order, class Allocation = by_schedule,
+          class Proposal = drawn, backend Backend = cpu>
+auto make_reveal_sampler(const Process& process, const Net& net, Ordering order = {}, Allocation allocate = {},
+                         Proposal propose = {}, reveal_sampler_options options = {}, const Backend& run_on = Backend{}) {
+  return reveal_sampler<Real, Process, Net, Ordering, Allocation, Proposal, Backend>(process, net, order, allocate, propose,
+                                                                                     options, run_on);
+}
+
+}  // namespace dimix
+
+#include <dimix/sampler/reveal/sample.hpp>
