@@ -59,6 +59,8 @@ class sampler {
       "sampler: Net must provide outputs() and operator()(request<Real>, view<Real, 4>) const; see dimix/denoiser.hpp");
 
  public:
+  using state_type = sampler_state;
+
   sampler(const Process& forward, const Net& net, sampler_options options = {}, Method method = {}, Backend run_on = Backend{})
       : process_(forward), net_(net), options_(options), method_(method), run_on_(run_on) {}
 
@@ -100,6 +102,8 @@ class sampler {
   }
 
   const Process& process() const { return process_; }
+  /// For methods with a memory of the path, which is brought up to date between steps.
+  Method& method() { return method_; }
 
  private:
   static index_t latent_dims_of(const Net& net) {

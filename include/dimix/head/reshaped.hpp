@@ -1,0 +1,171 @@
+// Rows reshaped before they are drawn from, as heads over another head, so that every sampler composes with them:
+//   tempered   q(s) = p(s)^(1/τ) / sum p^(1/τ)                     temperature τ > 0; below 1 likely states gain
+//   nucleus    the most probable states that hold `mass` together    (Holtzman et al. 2020), renormalised
+//   top_k      the k most probable states, renormalised
+// A row that is certain (an unmasked position of subs) stays as it is, and every row sums to 1 again: so temperature never changes how
+// often a masked position is revealed. States that tie with the last one kept are kept.
+//   under_head net(network, tempered{default_head(space), 0.7, S})     a network with that head instead
+// Laws (tests/laws/reshaped.cpp): those of heads; τ = 1, mass = 1 and k = S change nothing.
+// Cost beyond the inner head's: one sweep over S for tempered, about 60 for the others, which search the least log-probability kept.
+#pragma once
+
+#include <dimix/core/error.hpp>
+#include <dimix/head/concept.hpp>
+#include <dimix/head/softmax.hpp>
+
+namespace dimix {
+
+/// log q(s) = scale log p(s) - log_normaliser where log p(s) >= least, else -infinity.
+template <class Inner, class Real>
+struct reshaped_row {
+  Inner inner;
+  Real scale, least, log_normaliser;
+
+  DIMIX_HD token fixed() const { return inner.fixed(); }
+  DIMIX_HD Real log_prob(index_t s) const {
+    const Real log_p = inner.log_prob(s);
+    if (inner.fixed() >= 0) return log_p;
+    return log_p >= least ? scale * log_p - log_normaliser : -infinity<Real>();
+  }
+
+  DIMIX_EXEC_CHECK_DISABLE
+  template <class Group, class Slope, class Write>
+  DIMIX_HD void backward(const Group& group, index_t S, const Slope& slope, const Write& write) const {
+    if (inner.fixed() >= 0) return inner.backward(group, S, slope, write);
+    const auto kept = [&](index_t s) { return inner.log_prob(s) >= least ? slope(s) : Real(0); };
+    const Real total = group.reduce(S, Real(0), plus{}, kept);
+    inner.backward(
+        group, S,
+        [&](index_t s) {
+          using std::exp;
+          return scale * (kept(s) - exp(log_prob(s)) * total);
+        },
+        write);
+  }
+};
+
+/// What a reshaped row remembers.
+template <class Inner, class Real>
+struct reshaped_state {
+  Inner inner;
+  Real least, log_normaliser;
+};
+
+/// The least log-probability to keep: the largest x for which the states with log p >= x weigh `needed` together, weight(log p) each;
+/// -infinity where all of them weigh less. Bisection to the last bit.
+template <class Real, class Group, class Row, class Weight>
+DIMIX_HD Real least_kept(const Group& group, const Row& row, index_t S, Real needed, const Weight& weight) {
+  const auto enough = [&](Real x) {
+    return group.reduce(S, Real(0), plus{}, [&](index_t s) {
+      const Real log_p = row.log_prob(s);
+      return log_p >= x ? weight(log_p) : Real(0);
+    }) >= needed;
+  };
+  Real high = group.reduce(S, -infinity<Real>(), maximum{}, [&](index_t s) { return row.log_prob(s); });
+  if (enough(high)) return high;
+  Real low = high - Real(sizeof(Real) == 8 ? 745 : 104);  // e^low is 0: states below have no probability
+  if (!enough(low)) return -infinity<Real>();
+  for (Real middle = (low + high) / 2; middle != low && middle != high; middle = (low + high) / 2)
+    (enough(middle) ? low : high) = middle;
+  return low;
+}
+
+/// What the three have in common. Cut: cut.scale<Real>(), cut.least(group, row, S).
+template <class Head, class Cut>
+struct reshaped_head {
+  Head inner;
+  Cut cut;
+  index_t S;  // states of a row
+
+  template <class Real>
+  using state = reshaped_state<typename Head::template state<Real>, Real>;
+
+  DIMIX_HD constexpr index_t outputs(index_t states) const { return inner.outputs(states); }
+
+  template <class Real, class Group, class Storage>
+  DIMIX_HD state<Real> observe(const Group& group, view<const Storage, 1> raw, place at) const {
+    state<Real> seen{inner.template observe<Real>(group, raw, at), Real(0), Real(0)};
+    const auto base = inner.template row<Real>(raw, at, seen.inner);
+    if (base.fixed() >= 0) return seen;
+    seen.least = cut.template least<Real>(group, base, S);
+    seen.log_normaliser = log_sum_exp<Real>(group, S, [&](index_t s) {
+      const Real log_p = base.log_prob(s);
+      return log_p >= seen.least ? cut.template scale<Real>() * log_p : -infinity<Real>();
+    });
+    return seen;
+  }
+
+  template <class Real, class Storage>
+  DIMIX_HD auto row(view<const Storage, 1> raw, place at, state<Real> seen) const {
+    const auto base = inner.template row<Real>(raw, at, seen.inner);
+    return reshaped_row<std::remove_const_t<decltype(base)>, Real>{base, cut.template scale<Real>(), seen.least,
+                                                                   seen.log_normaliser};
+  }
+};
+
+struct no_cut {
+  double tau;
+  template <class Real>
+  DIMIX_HD Real scale() const {
+    return static_cast<Real>(1 / tau);
+  }
+  template <class Real, class Group, class Row>
+  DIMIX_HD Real least(const Group&, const Row&, index_t) const {
+    return -infinity<Real>();
+  }
+};
+
+struct mass_cut {
+  double mass;
+  template <class Real>
+  DIMIX_HD Real scale() const {
+    return Real(1);
+  }
+  template <class Real, class Group, class Row>
+  DIMIX_HD Real least(const Group& group, const Row& row, index_t S) const {
+    return least_kept(group, row, S, static_cast<Real>(mass), [](Real log_p) {
+      using std::exp;
+      return exp(log_p);
+    });
+  }
+};
+
+struct count_cut {
+  index_t k;
+  template <class Real>
+  DIMIX_HD Real scale() const {
+    return Real(1);
+  }
+  template <class Real, class Group, class Row>
+  DIMIX_HD Real least(const Group& group, const Row& row, index_t S) const {
+    return least_kept(group, row, S, static_cast<Real>(k), [](Real) { return Real(1); });
+  }
+};
+
+template <class Head>
+struct tempered : reshaped_head<Head, no_cut> {
+  /// τ > 0 over rows of S states.
+  tempered(const Head& inner, double tau, index_t S) : reshaped_head<Head, no_cut>{inner, {tau}, S} {
+    expects(tau > 0 && tau < infinity<double>(), "tempered: tau = ", tau, " is not a positive number");
+  }
+};
+
+template <class Head>
+struct nucleus : reshaped_head<Head, mass_cut> {
+  /// mass in (0, 1] over rows of S states.
+  nucleus(const Head& inner, double mass, index_t S) : reshaped_head<Head, mass_cut>{inner, {mass}, S} {
+    expects(mass > 0 && mass <= 1, "nucleus: mass = ", mass, " lies outside (0, 1]");
+  }
+};
+
+template <class Head>
+struct top_k : reshaped_head<Head, count_cut> {
+  /// k >= 1 of rows of S states.
+  top_k(const Head& inner, index_t k, index_t S) : reshaped_head<Head, count_cut>{inner, {k}, S} {
+    expects(k >= 1, "top_k: k = ", k, "; at least 1 state is kept");
+  }
+};
+
+static_assert(head<tempered<softmax>> && head<nucleus<softmax>> && head<top_k<softmax>>);
+
+}  // namespace dimix
