@@ -27,7 +27,8 @@ struct by_schedule {
   index_t at_least = 1;  // revealed in every step, as long as something is masked: less would waste the network call
 
   index_t hidden_after(const reveal_item& item) const {
-    const auto hidden = static_cast<index_t>(std::floor(item.scheduled * item.hit_s + 0.5));
+    // halves go up, also where the product fell below by rounding
+    const auto hidden = static_cast<index_t>(std::floor(item.scheduled * item.hit_s + (0.5 + 1e-9)));
     return smaller(hidden, item.masked - at_least);
   }
 };

@@ -1,0 +1,70 @@
+// What the laws of samplers that choose positions share.
+#pragma once
+
+#include <dimix/sampler/reveal.hpp>
+
+#include "laws/sampler.hpp"
+
+#include <numeric>
+
+namespace laws {
+
+/// The same rows whatever x_t is: log p(s) of position d, up to a constant; the last state is the mask.
+struct fixed_rows {
+  std::vector<std::vector<double>> log_p;  // (D, S)
+
+  index_t outputs() const { return static_cast<index_t>(log_p[0].size()); }
+  template <class Real>
+  void operator()(const dimix::request<Real>& asked, view<Real, 4> raw) const {
+    for (index_t b = 0; b < asked.batch(); ++b)
+      for (index_t d = 0; d < asked.dims(); ++d)
+        for (index_t s = 0; s < outputs(); ++s)
+          raw(b, 0, d, s) = static_cast<Real>(log_p[static_cast<std::size_t>(d)][static_cast<std::size_t>(s)]);
+  }
+};
+
+/// Another denoiser that counts its calls and the items in them, and notes the times.
+template <class Net>
+struct counted {
+  const Net& net;
+  std::shared_ptr<std::vector<double>> times = std::make_shared<std::vector<double>>();
+  std::shared_ptr<index_t> calls = std::make_shared<index_t>(0);
+
+  index_t outputs() const { return net.outputs(); }
+  template <class Real>
+  void operator()(const dimix::request<Real>& asked, view<Real, 4> raw) const {
+    for (Real t : asked.times) times->push_back(static_cast<double>(t));
+    ++*calls;
+    net(asked, raw);
+  }
+};
+
+inline index_t masked_in(view<const token, 1> x, token mask) { return std::count(x.begin(), x.end(), mask); }
+
+template <class Sampler, class State>
+void step_all(Sampler& steps, State& state, array<token, 2>& x, double s, double t) {
+  array<double, 1> to(x.extent(0)), from(x.extent(0));  // (B)
+  to.fill(s), from.fill(t);
+  steps.step(state, x.whole(), to, from, ids(x.extent(0)));
+}
+
+/// Sequences of two bits, as a table: (4, 2) with probabilities (4).
+struct bit_pairs {
+  array<token, 2> sequences;  // (4, 2)
+  array<double, 1> law;       // (4)
+  explicit bit_pairs(std::vector<double> p) : sequences(4, 2), law(4) {
+    for (index_t n = 0; n < 4; ++n) {
+      sequences(n, 0) = static_cast<token>(n / 2), sequences(n, 1) = static_cast<token>(n % 2);
+      law(n) = p[static_cast<std::size_t>(n)];
+    }
+  }
+};
+
+/// How often every pair of bits came out, in the order of bit_pairs.
+inline std::vector<double> count_pairs(const array<token, 2>& x) {
+  std::vector<double> counts(4);
+  for (index_t b = 0; b < x.extent(0); ++b) ++counts.at(static_cast<std::size_t>(2 * x(b, 0) + x(b, 1)));
+  return counts;
+}
+
+}  // namespace laws
