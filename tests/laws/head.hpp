@@ -29,7 +29,9 @@ void check_head(const Head& head, index_t S, dimix::place at, std::uint64_t seed
   if (row.fixed() >= 0) CHECK(row.log_prob(row.fixed()) == 0);
 
   // a slope on what is impossible means nothing
-  const auto slope_at = [&](index_t s) { return row.log_prob(s) < Real(-1e5) ? Real(0) : static_cast<Real>(slope(s)); };
+  for (index_t s = 0; s < S; ++s)
+    if (row.log_prob(s) < Real(-1e5)) slope(s) = 0;
+  const auto slope_at = [&](index_t s) { return static_cast<Real>(slope(s)); };
   const auto run_backward = [&](const auto& group, array<Real, 1>& into) {
     into.fill(Real(99));  // every output must be written
     row_of(group).backward(group, S, slope_at, [&](index_t o, Real g) { into(o) = g; });

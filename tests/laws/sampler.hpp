@@ -98,10 +98,10 @@ void check_rows(const Process& process, double s, double t, double tolerance) {
 
 /// step() of many items with the same x_t draws from rows(), positions independently.
 template <class Real, class Method, class Process>
-void check_step_draws(const Process& process, double s, double t) {
+void check_step_draws(const Process& process, double s, double t, Method method = {}) {
   const index_t S = process.max_states(), D = 2, B = draws(20000);
   const some_net<typename Process::space_type> net{process.space(), 1.0};
-  dimix::sampler<Real, Process, decltype(net), Method> steps(process, net, {}, {}, dimix::cpu{1});
+  dimix::sampler<Real, Process, decltype(net), Method> steps(process, net, {}, method, dimix::cpu{1});
   array<double, 1> from(B), to(B), one_from(1), one_to(1);  // (B)
   from.fill(t), to.fill(s), one_from.fill(t), one_to.fill(s);
   for (index_t start = 0; start < S; ++start) {

@@ -73,23 +73,23 @@ DIMIX_HD Real least_kept(const Group& group, const Row& row, index_t S, Real nee
 /// What the three have in common. Cut: cut.scale<Real>(), cut.least(group, row, S).
 template <class Head, class Cut>
 struct reshaped_head {
-  Head inner;
+  Head base;
   Cut cut;
-  index_t S;  // states of a row
+  index_t count;  // S, the states of a row
 
   template <class Real>
   using state = reshaped_state<typename Head::template state<Real>, Real>;
 
-  DIMIX_HD constexpr index_t outputs(index_t states) const { return inner.outputs(states); }
+  DIMIX_HD constexpr index_t outputs(index_t states) const { return base.outputs(states); }
 
   template <class Real, class Group, class Storage>
   DIMIX_HD state<Real> observe(const Group& group, view<const Storage, 1> raw, place at) const {
-    state<Real> seen{inner.template observe<Real>(group, raw, at), Real(0), Real(0)};
-    const auto base = inner.template row<Real>(raw, at, seen.inner);
-    if (base.fixed() >= 0) return seen;
-    seen.least = cut.template least<Real>(group, base, S);
-    seen.log_normaliser = log_sum_exp<Real>(group, S, [&](index_t s) {
-      const Real log_p = base.log_prob(s);
+    state<Real> seen{base.template observe<Real>(group, raw, at), Real(0), Real(0)};
+    const auto given = base.template row<Real>(raw, at, seen.inner);
+    if (given.fixed() >= 0) return seen;
+    seen.least = cut.template least<Real>(group, given, count);
+    seen.log_normaliser = log_sum_exp<Real>(group, count, [&](index_t s) {
+      const Real log_p = given.log_prob(s);
       return log_p >= seen.least ? cut.template scale<Real>() * log_p : -infinity<Real>();
     });
     return seen;
@@ -97,9 +97,9 @@ struct reshaped_head {
 
   template <class Real, class Storage>
   DIMIX_HD auto row(view<const Storage, 1> raw, place at, state<Real> seen) const {
-    const auto base = inner.template row<Real>(raw, at, seen.inner);
-    return reshaped_row<std::remove_const_t<decltype(base)>, Real>{base, cut.template scale<Real>(), seen.least,
-                                                                   seen.log_normaliser};
+    const auto given = base.template row<Real>(raw, at, seen.inner);
+    return reshaped_row<std::remove_const_t<decltype(given)>, Real>{given, cut.template scale<Real>(), seen.least,
+                                                                    seen.log_normaliser};
   }
 };
 

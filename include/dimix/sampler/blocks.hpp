@@ -4,6 +4,8 @@
 //   sample_blocks(process, net, {.dims = 256, .length = 32, .steps = 64})                      ancestral steps inside
 //   sample_blocks(process, net, options, run_on, [](const auto& process, const auto& in_block, const auto& run_on) {
 //     return make_reveal_sampler<float>(process, in_block, confidence_order{}, by_threshold{0.9}, drawn{}, {}, run_on); });
+// The network is asked at the time of the block, in which earlier blocks are shown however late it is: right for one that was trained on
+// blocks or does not look at the time.
 // A sampler never learns of it: in_block is a network for the positions of one block, which is asked for the whole sequence.
 // Laws (tests/laws/blocks.cpp): one block is the plain sampler, token for token; steps add up; no position sees one behind its block.
 #pragma once
