@@ -1,5 +1,8 @@
 #include "golden/check_folder.hpp"
 
+#include "golden/maskgit_loss.hpp"
+#include "golden/maskgit_sampling.hpp"
+#include "golden/maskgit_schedules.hpp"
 #include "golden/sdtt_loss.hpp"
 #include "golden/sdtt_samplers.hpp"
 #include "golden/sdtt_schedules.hpp"
@@ -23,6 +26,10 @@ constexpr covered_family covered_families[] = {
     {"A_rate", "BirthDeath", check_tauldr_rate},
     {"B_calc_pst", "DistilChain.calc_pst", check_tauldr_calc_pst},
     {"F_tau_leaping", "TauLeaping.sample", check_tauldr_tau_leaping},
+    {"E_schedule", "MaskGIT.adap_sche", check_maskgit_schedules},
+    {"E_sampling", "MaskGIT.sample", check_maskgit_sample},
+    {"E_sampling", "MaskGIT.one_step_denoise", check_maskgit_one_step},
+    {"E_di4c_loss", "MaskGIT.train_di4c", check_maskgit_loss},
 };
 
 }  // namespace
