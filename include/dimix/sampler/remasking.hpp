@@ -99,18 +99,28 @@ struct remasking {
 
   static constexpr bool stays_in_time = true;
 
+  template <class Kernel>
+  DIMIX_HD static token mask_of(const Kernel& kernel) {
+    static_assert(masked_space<decltype(kernel.space)>,
+                  "remasking: only a space with a mask can hide a token again; see dimix/sampler/remasking.hpp");
+    if constexpr (masked_space<decltype(kernel.space)>)
+      return kernel.space.mask();
+    else
+      return -1;
+  }
+
   /// The probability that x_s is the mask.
   template <class Space, class Real>
   DIMIX_HD Real hidden(const two_time_kernel<Space, Real>& kernel, const place& at) const {
     const Real sigma = rate.sigma(kernel, at);
-    if (at.now != kernel.space.mask()) return sigma;
+    if (at.now != mask_of(kernel)) return sigma;
     return kernel.hit_t == Real(0) ? Real(1) : clamp((kernel.hit_s - sigma * kernel.kept_t) / kernel.hit_t, Real(0), Real(1));
   }
   /// The probability that it is a token: 1 - hidden, without cancellation.
   template <class Space, class Real>
   DIMIX_HD Real shown(const two_time_kernel<Space, Real>& kernel, const place& at) const {
     const Real sigma = rate.sigma(kernel, at);
-    if (at.now != kernel.space.mask()) return Real(1) - sigma;
+    if (at.now != mask_of(kernel)) return Real(1) - sigma;
     return kernel.hit_t == Real(0)
                ? Real(0)
                : clamp((kernel.kept_s * kernel.jump + sigma * kernel.kept_t) / kernel.hit_t, Real(0), Real(1));
@@ -119,15 +129,13 @@ struct remasking {
   template <class Space, class Real, class Row>
   DIMIX_HD auto row(const two_time_kernel<Space, Real>& kernel, const place& at, const Row& denoised) const {
     using std::log;
-    return remask_row<Row, Real>{denoised, at.now, kernel.space.mask(), log(hidden(kernel, at)), log(shown(kernel, at))};
+    return remask_row<Row, Real>{denoised, at.now, mask_of(kernel), log(hidden(kernel, at)), log(shown(kernel, at))};
   }
 
   DIMIX_EXEC_CHECK_DISABLE
   template <class Kernel, class Denoised, class Bits>
   DIMIX_HD token draw(const Kernel& kernel, const place& at, index_t S, const Denoised& denoised, const Bits& bits_of) const {
-    static_assert(masked_space<decltype(kernel.space)>,
-                  "remasking: only a space with a mask can hide a token again; see dimix/sampler/remasking.hpp");
-    const token mask = kernel.space.mask();
+    const token mask = mask_of(kernel);
     const random_block bits = bits_of(at.now == mask ? purpose::transition : purpose::remask);
     if (bernoulli(static_cast<double>(hidden(kernel, at)), bits.first())) return mask;
     return at.now == mask ? draw_row(denoised(), S, bits_of(purpose::denoise)) : at.now;
@@ -152,3 +160,5 @@ inline time_grid loop_grid(index_t down, index_t stay, index_t rest, double held
 }
 
 }  // namespace dimix
+
+#include <dimix/sampler/remasking/confident.hpp>

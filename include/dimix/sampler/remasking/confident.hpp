@@ -39,7 +39,7 @@ struct noting_remasking : remasking<shared_rate<Rate>> {
 
   template <class Kernel, class Denoised, class Bits>
   token draw(const Kernel& kernel, const place& at, index_t S, const Denoised& denoised, const Bits& bits_of) const {
-    const token x_s = remasking<shared_rate<Rate>>::draw(kernel, at, S, denoised, bits_of), mask = kernel.space.mask();
+    const token mask = this->mask_of(kernel), x_s = remasking<shared_rate<Rate>>::draw(kernel, at, S, denoised, bits_of);
     if (x_s == mask) decoded(at.item, at.dim) = infinity<double>();
     if (at.now == mask && x_s != mask && x_s >= 0)
       decoded(at.item, at.dim) = std::exp(static_cast<double>(denoised().log_prob(x_s)));
