@@ -18,6 +18,7 @@ void for_every_order(const F& f) {
   f(random_order{});
   f(noisy_order{confidence_order{}, linear_decay{2}});
   f(noisy_order{margin_order{}, fixed_temperature{0.5}});
+  f(noisy_order{entropy_order{}, [](double progress) { return progress < 0.5 ? 1.0 : 0.0; }});
 }
 
 /// A row given by its probabilities.
@@ -118,7 +119,7 @@ TEST_CASE("laws: a random order reveals every set equally often") {
     for (index_t d = 0; d < D; ++d) set |= static_cast<std::size_t>(x(b, d) != 3) << d;
     ++sets[set];
   }
-  for (std::size_t set : {3, 5, 9, 6, 10, 12}) law[set] = 1;
+  for (std::size_t set : {3u, 5u, 9u, 6u, 10u, 12u}) law[set] = 1;
   laws::check_frequencies("sets", sets, law);
 }
 

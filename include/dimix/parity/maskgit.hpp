@@ -9,6 +9,7 @@
 // Source: maskgit-pytorch vit.py adap_sche, sample, one_step_denoise, train_di4c. r = 1 - t is the progress of decoding.
 #pragma once
 
+#include <dimix/denoiser.hpp>
 #include <dimix/noise_schedule.hpp>
 #include <dimix/sampler/reveal/selection.hpp>
 

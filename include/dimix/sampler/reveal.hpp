@@ -40,7 +40,8 @@ struct reveal_state {
 
 struct reveal_sampler_options {
   latent_scope scope = latent_scope::per_path;  // λ once per path or for every call
-  bool reconsider = false;                      // revealed positions compete as well, and may go back to the mask
+  bool reconsider =
+      false;  // revealed positions compete as well and may go back to the mask, evidence too unless it is written again
 };
 
 template <class Real, class Process, class Net, class Ordering = confidence_order, class Allocation = by_schedule,
