@@ -48,18 +48,6 @@ void step_all(Sampler& steps, State& state, array<token, 2>& x, double s, double
   steps.step(state, x.whole(), to, from, ids(x.extent(0)));
 }
 
-/// Sequences of two bits, as a table: (4, 2) with probabilities (4).
-struct bit_pairs {
-  array<token, 2> sequences;  // (4, 2)
-  array<double, 1> law;       // (4)
-  explicit bit_pairs(std::vector<double> p) : sequences(4, 2), law(4) {
-    for (index_t n = 0; n < 4; ++n) {
-      sequences(n, 0) = static_cast<token>(n / 2), sequences(n, 1) = static_cast<token>(n % 2);
-      law(n) = p[static_cast<std::size_t>(n)];
-    }
-  }
-};
-
 /// How often every pair of bits came out, in the order of bit_pairs.
 inline std::vector<double> count_pairs(const array<token, 2>& x) {
   std::vector<double> counts(4);

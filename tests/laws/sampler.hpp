@@ -49,6 +49,18 @@ struct follow_latent {
   }
 };
 
+/// Sequences of two bits, as a table: (4, 2) with probabilities (4).
+struct bit_pairs {
+  array<token, 2> sequences;  // (4, 2)
+  array<double, 1> law;       // (4)
+  explicit bit_pairs(std::vector<double> p) : sequences(4, 2), law(4) {
+    for (index_t n = 0; n < 4; ++n) {
+      sequences(n, 0) = static_cast<token>(n / 2), sequences(n, 1) = static_cast<token>(n % 2);
+      law(n) = p[static_cast<std::size_t>(n)];
+    }
+  }
+};
+
 inline array<std::uint64_t, 1> ids(index_t count) {
   array<std::uint64_t, 1> result(count);  // (count)
   for (index_t i = 0; i < count; ++i) result(i) = static_cast<std::uint64_t>(i);

@@ -5,20 +5,9 @@ using namespace dimix;
 
 namespace {
 
-struct pair_law {
-  array<token, 2> sequences;  // (4, 2)
-  array<double, 1> law;       // (4)
-  explicit pair_law(std::vector<double> p) : sequences(4, 2), law(4) {
-    for (index_t n = 0; n < 4; ++n) {
-      sequences(n, 0) = static_cast<token>(n / 2), sequences(n, 1) = static_cast<token>(n % 2);
-      law(n) = p[static_cast<std::size_t>(n)];
-    }
-  }
-};
-
 /// TV between the data and N steps of the exact factorized denoiser.
 template <class Process>
-double distance_after(const Process& process, const pair_law& data, index_t N, index_t S) {
+double distance_after(const Process& process, const laws::bit_pairs& data, index_t N, index_t S) {
   const tabular<Process> net(process, data.sequences, data.law);
   const auto law = laws::exact_law(process, net, uniform_grid(N), 2);
   std::vector<double> truth(law.size());
@@ -33,8 +22,9 @@ TEST_CASE("laws: N steps of a factorized sampler miss two equal coins by 1/(2N),
   const forward_process process(absorbing<3>{}, log_linear{0});
   for (index_t N : {1, 2, 4, 8, 16, 32, 64}) {
     CAPTURE(N);
-    CHECK(std::abs(distance_after(process, pair_law({0.5, 0, 0, 0.5}), N, 3) - 0.5 / static_cast<double>(N)) < 1e-12);
-    CHECK(std::abs(distance_after(process, pair_law({0.45, 0.05, 0.05, 0.45}), N, 3) - 0.4 / static_cast<double>(N)) < 1e-12);
+    CHECK(std::abs(distance_after(process, laws::bit_pairs({0.5, 0, 0, 0.5}), N, 3) - 0.5 / static_cast<double>(N)) < 1e-12);
+    CHECK(std::abs(distance_after(process, laws::bit_pairs({0.45, 0.05, 0.05, 0.45}), N, 3) - 0.4 / static_cast<double>(N)) <
+          1e-12);
   }
 }
 
@@ -43,11 +33,12 @@ TEST_CASE("laws: N steps over uniform noise, against the recorded table") {
   const forward_process process(uniform<2>{}, log_linear{0});
   const std::vector<std::pair<index_t, double>> equal{{1, 0.5},       {2, 0.34},      {4, 0.197961}, {8, 0.103540},
                                                       {16, 0.051930}, {32, 0.025734}, {64, 0.012741}};
-  for (auto [N, distance] : equal) CHECK(std::abs(distance_after(process, pair_law({0.5, 0, 0, 0.5}), N, 2) - distance) < 6e-7);
+  for (auto [N, distance] : equal)
+    CHECK(std::abs(distance_after(process, laws::bit_pairs({0.5, 0, 0, 0.5}), N, 2) - distance) < 6e-7);
   const std::vector<std::pair<index_t, double>> correlated{{1, 0.4},       {2, 0.263281},  {4, 0.142716}, {8, 0.069271},
                                                            {16, 0.032726}, {32, 0.015638}, {64, 0.007605}};
   for (auto [N, distance] : correlated)
-    CHECK(std::abs(distance_after(process, pair_law({0.45, 0.05, 0.05, 0.45}), N, 2) - distance) < 6e-7);
+    CHECK(std::abs(distance_after(process, laws::bit_pairs({0.45, 0.05, 0.05, 0.45}), N, 2) - distance) < 6e-7);
 }
 
 TEST_CASE("laws: one position is exact at any number of steps, also of uneven length") {
@@ -69,7 +60,7 @@ TEST_CASE("laws: one position is exact at any number of steps, also of uneven le
 
 TEST_CASE("laws: sample draws from the exact law of the path") {
   const forward_process process(absorbing<3>{}, log_linear{0});
-  const pair_law data({0.45, 0.05, 0.05, 0.45});
+  const laws::bit_pairs data({0.45, 0.05, 0.05, 0.45});
   const tabular<forward_process<absorbing<3>, log_linear>> net(process, data.sequences, data.law);
   const auto law = laws::exact_law(process, net, uniform_grid(3), 2);
   const auto x = sample(process, net, {.batch = laws::draws(40000), .dims = 2, .steps = 3, .seed = 5}, cpu{1});  // (B, D)
@@ -116,7 +107,7 @@ TEST_CASE("laws: a hybrid is the student, then the teacher") {
 
 TEST_CASE("laws: the exact denoiser is Bayes' rule over the table") {
   const forward_process process(uniform<2>{}, log_linear{0});
-  const pair_law data({0.4, 0.1, 0.2, 0.3});
+  const laws::bit_pairs data({0.4, 0.1, 0.2, 0.3});
   const tabular<forward_process<uniform<2>, log_linear>> net(process, data.sequences, data.law);
   array<token, 2> x_t(4, 2);  // (B, D)
   array<double, 1> t(4);      // (B)

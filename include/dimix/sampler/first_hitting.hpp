@@ -61,7 +61,7 @@ class first_hitting_sampler {
       for (index_t i = 0; i < active; ++i) {
         const index_t b = reveals_[static_cast<std::size_t>(i)].item;
         std::copy(tokens.row(b).begin(), tokens.row(b).end(), tokens_.whole().row(i).begin());
-        times_(i) = t(b) = reveals_[static_cast<std::size_t>(i)].time;
+        times_(i) = reveals_[static_cast<std::size_t>(i)].time;
         items_(i) = items(b);
       }
       call_.ask("first_hitting_sampler::step", state.seed, state.step, scope_, tokens_, times_, items_);
@@ -71,9 +71,11 @@ class first_hitting_sampler {
           tokens(chosen.item, at.dim) =
               draw_row(row_of(at), process_.max_states(), random(purpose::denoise, items_(at.item), state.step, 0, at.dim));
       });
-      for (const reveal_at& chosen : reveals_)
+      for (const reveal_at& chosen : reveals_) {
+        t(chosen.item) = chosen.time;
         expects<numeric_error>(tokens(chosen.item, chosen.position) >= 0, "first_hitting_sampler::step: item ", chosen.item,
                                " position ", chosen.position, " has no state with a positive probability (non-finite logits?)");
+      }
     }
     ++state.step;
     return active;

@@ -40,8 +40,7 @@ struct reveal_state {
 
 struct reveal_sampler_options {
   latent_scope scope = latent_scope::per_path;  // λ once per path or for every call
-  bool reconsider =
-      false;  // revealed positions compete as well and may go back to the mask, evidence too unless it is written again
+  bool reconsider = false;  // revealed positions compete too, and may go back to the mask (evidence: write it again)
 };
 
 template <class Real, class Process, class Net, class Ordering = confidence_order, class Allocation = by_schedule,
@@ -77,25 +76,23 @@ class reveal_sampler {
     for (index_t b = 0; b < B; ++b)
       expects(s(b) >= 0 && s(b) <= t(b), "reveal_sampler::step: needs 0 <= s <= t, but s[", b, "] = ", s(b), " and t[", b,
               "] = ", t(b));
-    count_scheduled(state, tokens, t);
+    expects(state.scheduled.empty() || static_cast<index_t>(state.scheduled.size()) == B,
+            "reveal_sampler::step: the state is that of ", state.scheduled.size(), " items, but tokens have ", B);
     if (!options_.reconsider && std::find(tokens.begin(), tokens.end(), mask()) == tokens.end()) {
       ++state.step;
       return;
     }
     call_.ask("reveal_sampler::step", state.seed, state.step, options_.scope, tokens, t, items);
     look(rng{state.seed}, state.step, tokens, s, items);
+    for (index_t i = 0; i < proposed_.size(); ++i)
+      expects<numeric_error>(proposed_.data()[i] >= 0, "reveal_sampler::step: item ", i / D, " position ", i % D,
+                             " has no state with a positive probability (non-finite logits?)");
+    if (state.scheduled.empty())
+      for (index_t b = 0; b < B; ++b) state.scheduled.push_back(scheduled_of(masked_in(tokens.row(b)), t(b)));
     for (index_t b = 0; b < B; ++b) {
-      for (index_t d = 0; d < D; ++d)
-        expects<numeric_error>(proposed_(b, d) >= 0, "reveal_sampler::step: item ", b, " position ", d,
-                               " has no state with a positive probability (non-finite logits?)");
-      const index_t masked = std::count(tokens.row(b).begin(), tokens.row(b).end(), mask());
-      const index_t hidden = s(b) == 0
-                                 ? 0
-                                 : clamp(allocate_.hidden_after({masked, state.scheduled[static_cast<std::size_t>(b)],
-                                                                 hidden_share(s(b)), view<const double, 2>(log_p_).row(b)}),
-                                         index_t{0}, masked);
-      const index_t revealed = (options_.reconsider ? D : masked) - hidden;
-      const auto chosen = selection(view<const double, 2>(scores_).row(b), revealed);
+      const index_t hidden = hidden_after(b, masked_in(tokens.row(b)), state.scheduled[static_cast<std::size_t>(b)], s(b));
+      const auto chosen =
+          selection(view<const double, 2>(scores_).row(b), (options_.reconsider ? D : masked_in(tokens.row(b))) - hidden);
       if (options_.reconsider) std::fill_n(tokens.row(b).begin(), D, mask());
       for (index_t d : chosen) tokens(b, d) = proposed_(b, d);
     }
@@ -109,15 +106,18 @@ class reveal_sampler {
   /// 1 - alpha_s; s = 0 is the data itself.
   double hidden_share(double s) const { return s == 0 ? 0.0 : move_chance(process_.schedule(), s); }
 
-  void count_scheduled(reveal_state& state, view<const token, 2> tokens, view<const double, 1> t) const {
-    const index_t B = tokens.extent(0);
-    if (state.scheduled.empty())
-      for (index_t b = 0; b < B; ++b) {
-        const double masked = static_cast<double>(std::count(tokens.row(b).begin(), tokens.row(b).end(), mask()));
-        state.scheduled.push_back(masked == 0 ? 0.0 : masked / hidden_share(t(b)));
-      }
-    expects(static_cast<index_t>(state.scheduled.size()) == B, "reveal_sampler::step: the state is that of ",
-            state.scheduled.size(), " items, but tokens have ", B);
+  index_t masked_in(view<const token, 1> x) const { return std::count(x.begin(), x.end(), mask()); }
+
+  /// The positions that the schedule hides at alpha = 0, from those that are masked at t.
+  double scheduled_of(index_t masked, double t) const {
+    const double share = hidden_share(t);
+    return static_cast<double>(masked) / (share > 0 ? share : 1);
+  }
+  /// How many positions of item b stay masked after a step to s.
+  index_t hidden_after(index_t b, index_t masked, double scheduled, double s) const {
+    if (s == 0) return 0;
+    const view<const double, 2> log_p = log_p_;
+    return clamp(allocate_.hidden_after({masked, scheduled, hidden_share(s), log_p.row(b)}), index_t{0}, masked);
   }
 
   /// proposed_, log_p_ and scores_ of all positions. A revealed one keeps its token; where it competes, its row is the one that the
