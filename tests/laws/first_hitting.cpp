@@ -50,6 +50,25 @@ TEST_CASE("laws: the times of reveals are order statistics of the times at which
   check(laws::only_alpha{});
 }
 
+TEST_CASE("laws: every masked position is revealed first equally often") {
+  const forward_process process(absorbing<4>{}, log_linear{});
+  const laws::some_net<absorbing<4>> net{};
+  first_hitting_sampler<float, decltype(process), std::decay_t<decltype(net)>> steps(process, net, latent_scope::per_path, one);
+  const index_t B = laws::draws(8000);
+  array<token, 2> x(B, 5);  // (B, D)
+  x.fill(3);
+  for (index_t b = 0; b < B; ++b) x(b, 1) = 0;
+  array<double, 1> t(B);  // (B)
+  t.fill(1);
+  sampler_state state{7, 0};
+  CHECK(steps.step(state, x.whole(), t, laws::ids(B)) == B);
+  std::vector<double> counts(5);
+  for (index_t b = 0; b < B; ++b)
+    for (index_t d = 0; d < 5; ++d) counts[static_cast<std::size_t>(d)] += d != 1 && x(b, d) != 3;
+  laws::check_frequencies("positions", counts, {0.25, 0, 0.25, 0.25, 0.25});
+  CHECK(std::accumulate(counts.begin(), counts.end(), 0.0) == static_cast<double>(B));
+}
+
 TEST_CASE("laws: the time of a reveal at the ends") {
   CHECK(first_hitting_time(log_linear{0}, 0, 3, 0.5) == 0);
   CHECK(first_hitting_time(log_linear{0}, 1, 1, 0.25) == doctest::Approx(0.25).epsilon(1e-14));
