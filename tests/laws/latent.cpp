@@ -52,8 +52,8 @@ TEST_CASE("laws: normal_quantile inverts the normal distribution function") {
   CHECK(normal_quantile(0.975) == doctest::Approx(1.959963984540054).epsilon(1e-15));
 }
 
-TEST_CASE("laws: all draws together are uniform on every axis, iid and stratified") {
-  for (auto how : {latent_draws::iid, latent_draws::stratified}) {
+TEST_CASE("laws: all draws together are uniform on every axis, iid, stratified and Sobol") {
+  for (auto how : {latent_draws::iid, latent_draws::stratified, latent_draws::sobol}) {
     const index_t B = laws::draws(4000), M = 5, L = 3;
     array<double, 3> out(B, M, L);  // (B, M, L)
     draw_latents(uniform_latent{L}, how, rng{5}, laws::item_ids(B), 0, out.whole());
