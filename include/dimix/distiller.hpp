@@ -10,6 +10,9 @@
 // Loss = w_c consistency + α(t) datapoint + w_m marginal + w_d distillation, each a mean over items; see objective/terms.hpp.
 // Sources: paper, section 3; tauldr losses.py DistilChain.calc_loss; maskgit vit.py train_di4c; sdtt multi_round_sdtt.py di4c_loss.
 // Terms of the user's own (Extra) join the student's site at (x_t, t, λ).
+// A student with weights of its own (weighted_denoiser) is asked for all components at once, draws = enumerated, also where it is
+// distilled; its losses have the weights π, and their gradient goes to backward_log_weights. λ' at u is drawn from π.
+// A class of the item goes to every network, with all draws of the item (classes of step()).
 // step() leaves gradients in the student (backward adds to them); the optimiser is the caller's.
 #pragma once
 
@@ -59,11 +62,18 @@ class distiller {
             " lies outside (0, 1]");
     if (!mixture_denoiser<Student, Real>)
       expects(o.components == 1, "distiller: a factorized student has components = 1, not ", o.components);
+    if constexpr (weighted_denoiser<Student, Real>)
+      expects(o.draws == latent_draws::enumerated && o.components == student.latent().components(),
+              "distiller: a student with weights of its own is asked for all of them, draws = latent_draws::enumerated and "
+              "components = ",
+              student.latent().components(), ", not ", o.components);
   }
 
-  /// x_0 (B, D) tokens. first_item: id of the first item; give every item of a training its own.
-  distiller_losses step(view<const token, 2> x_0, std::uint64_t first_item) {
+  /// x_0 (B, D) tokens. first_item: id of the first item; give every item of a training its own. classes (B), -1: none; may be empty.
+  distiller_losses step(view<const token, 2> x_0, std::uint64_t first_item, view<const token, 1> classes = {}) {
     expects_data("distiller: x_0", x_0, process_.space());
+    if (!classes.empty()) expects_shape("distiller: classes", classes, x_0.extent(0));
+    classes_ = classes;
     distiller_losses losses;
     chain_site(x_0, first_item, losses);
     if (options_.distillation_rows > 0 && options_.distillation_weight > 0) distillation_site(x_0, first_item, losses);
@@ -205,8 +215,9 @@ class distiller {
   void run(const Head& head, gradient_mode mode, distiller_losses& losses, const std::vector<double*>& places,
            const Terms&... terms) {
     const view<const Real, 4> raw = raw_;
-    auto loss = make_objective<Real>(head, x_t_, raw.extent(1), process_.max_states(), {}, terms...);
+    auto loss = make_objective<Real>(head, x_t_, raw.extent(1), process_.max_states(), weights_of_student(), terms...);
     losses.total += static_cast<double>(value_and_gradient(loss, raw, gradient_.whole(), run_on_, mode));
+    if constexpr (weighted_denoiser<Student, Real>) weights_backward(loss);
     for (index_t j = 0; j < static_cast<index_t>(places.size()); ++j) {
       const auto values = loss.value(j);  // (B)
       for (Real value : values)
@@ -214,7 +225,29 @@ class distiller {
     }
   }
 
-  // ---- the site of distillation: B R rows with one component each ----
+  /// π of the student, the same for every item; nothing where its components are equally likely.
+  objective_options<Real> weights_of_student() {
+    if constexpr (weighted_denoiser<Student, Real>) {
+      const view<const Real, 1> of_net = student_.log_weights();  // (M)
+      log_weights_.resize(x_t_.extent(0), of_net.extent(0));      // (B, M)
+      for (index_t b = 0; b < x_t_.extent(0); ++b) std::copy(of_net.begin(), of_net.end(), log_weights_.whole().row(b).data());
+      return {.log_weights = log_weights_, .log_weight_gradient = true};
+    } else {
+      return {};
+    }
+  }
+
+  /// The gradient of the weights, summed over items, to the student.
+  template <class Objective>
+  void weights_backward(const Objective& loss) {
+    array<Real, 2> slopes(log_weights_.extent(0), log_weights_.extent(1));  // (B, M)
+    array<Real, 1> sum(log_weights_.extent(1));                             // (M)
+    loss.log_weight_gradient(slopes.whole());
+    for (index_t i = 0; i < slopes.size(); ++i) sum(i % sum.size()) += slopes.data()[i];
+    student_.backward_log_weights(sum);
+  }
+
+  // ---- the site of distillation: B R rows with one component each, all of them where they are enumerated ----
 
   void distillation_site(view<const token, 2> x_0, std::uint64_t first_item, distiller_losses& losses) {
     const index_t B = x_0.extent(0), D = x_0.extent(1), R = options_.distillation_rows, S = process_.max_states();
@@ -229,9 +262,10 @@ class distiller {
     corrupt(process_, clean, t_, random_, items, x_t_.whole(), run_on_, 1);
     const auto teacher_raw = ask(teacher_, x_t_, t_, items, 1, 4, teacher_raw_);  // (B R, 1, D, outputs)
     const array<Real, 3> T = marginals<Real>(head_of(teacher_, process_.space()), x_t_, teacher_raw, S, run_on_);
-    const auto asked = request_of(student_, x_t_, t_, items, 1, 2);
-    raw_.resize(B * R, 1, D, student_.outputs());       // (B R, 1, D, outputs)
-    gradient_.resize(B * R, 1, D, student_.outputs());  // (B R, 1, D, outputs)
+    const index_t M = options_.draws == latent_draws::enumerated ? options_.components : index_t{1};
+    const auto asked = request_of(student_, x_t_, t_, items, M, 2);
+    raw_.resize(B * R, M, D, student_.outputs());       // (B R, M, D, outputs)
+    gradient_.resize(B * R, M, D, student_.outputs());  // (B R, M, D, outputs)
     student_.forward(asked, raw_.whole());
     run(head_of(student_, process_.space()), gradient_mode::overwrite, losses, {&losses.distillation},
         distillation_bound<Real>{T, {{}, static_cast<Real>(options_.distillation_weight)}});
@@ -247,18 +281,27 @@ class distiller {
       return at_u_.average;
   }
 
-  /// A request with M draws of λ for every item; `use` (0..4) keeps the draws of the sites apart.
+  /// A request with M draws of λ for every row; `use` (0..4) keeps the draws of the sites apart. Rows of one item stand side by side and
+  /// have its class.
   template <class Net>
   request<Real> request_of(const Net& net, view<const token, 2> tokens, const array<double, 1>& times,
                            view<const std::uint64_t, 1> items, index_t M, index_t use) {
     index_t L = 0;
     if constexpr (mixture_denoiser<Net, Real>) L = net.latent().dims();
     latents_.resize(tokens.extent(0), M, L);  // (B, M, L)
-    if constexpr (mixture_denoiser<Net, Real>)
-      draw_latents(net.latent(), options_.draws, random_, items, use, latents_.whole());
+    if constexpr (mixture_denoiser<Net, Real>) draw_latents(net.latent(), draws_of(use), random_, items, use, latents_.whole());
     real_times_.resize(times.size());  // (B)
     std::transform(times.begin(), times.end(), real_times_.begin(), [](double t) { return static_cast<Real>(t); });
-    return {tokens, real_times_, latents_, items, 0};
+    if (classes_.empty()) return {tokens, real_times_, latents_, items, 0};
+    classes_of_rows_.resize(tokens.extent(0));  // (B)
+    for (index_t i = 0; i < tokens.extent(0); ++i) classes_of_rows_(i) = classes_(i * classes_.extent(0) / tokens.extent(0));
+    return {tokens, real_times_, latents_, items, 0, classes_of_rows_};
+  }
+
+  /// Only the student's own sites are enumerated: elsewhere a λ goes with every draw of tokens.
+  latent_draws draws_of(index_t use) const {
+    const bool own = use == 0 || use == 2;
+    return options_.draws == latent_draws::enumerated && !own ? latent_draws::iid : options_.draws;
   }
 
   /// One evaluation without gradient into `raw`.
@@ -296,6 +339,9 @@ class distiller {
   array<Real, 1> alpha_, real_times_;                    // (B)
   array<token, 2> x_t_;                                  // (B, D)
   array<Real, 3> latents_;                               // (B, M, L)
+  array<Real, 2> log_weights_;                           // (B, M)
+  view<const token, 1> classes_;                         // (B) of the step that runs
+  array<token, 1> classes_of_rows_;                      // (B)
   array<Real, 4> teacher_raw_, raw_u_, raw_, gradient_;  // raw outputs and the student's gradient
 };
 

@@ -1,6 +1,7 @@
 // Marginalisation over λ: what a mixture of products says about joint and single positions, from the raw outputs of its components.
 //
-//   component   l_km = sum_d log p_md(x_kd)                       log-likelihood of target k under component m
+//   component   l_km = sum_d log p_md(x_kd)                       log-likelihood of target k under component m; a target may leave
+//                                                                 positions open (unknown_targets): those contribute nothing
 //   joint       log p(x_k) = log sum_m π_m exp l_km               biased low in expectation, tightens as M grows (IWAE-type)
 //   weights     γ_km = π_m exp(l_km) / p(x_k)                     responsibility of component m for target k
 //   marginal    log P_d(s) = log sum_m π_m p_md(s)
@@ -24,6 +25,7 @@ struct marginal_options {
   view<const token, 3> targets = {};     // (B, K, D)  target tokens; empty: none
   view<const Real, 2> log_weights = {};  // (B, M)  log π up to a constant per item; empty: equal weights
   bool marginals = true;                 // whether log P_d(s) is wanted
+  bool unknown_targets = false;          // targets may hold -1, "unknown": the likelihood of the other positions
 };
 
 }  // namespace dimix
@@ -49,8 +51,9 @@ class marginalisation {
     if (!options.targets.empty()) {
       expects_shape("marginalisation: targets", options.targets, B, K, D);
       for (index_t i = 0; i < options.targets.size(); ++i)
-        expects(options.targets.data()[i] >= 0 && options.targets.data()[i] < S, "marginalisation: targets holds ",
-                options.targets.data()[i], " at flat index ", i, ", which is not a state: it must lie in [0, ", S, ")");
+        expects(options.targets.data()[i] >= (options.unknown_targets ? -1 : 0) && options.targets.data()[i] < S,
+                "marginalisation: targets holds ", options.targets.data()[i], " at flat index ", i,
+                ", which is not a state: it must lie in [0, ", S, options.unknown_targets ? "), or be -1" : ")");
     }
     states_.resize(B, components, D);     // (B, M, D)
     component_.resize(B, components, K);  // (B, M, K)

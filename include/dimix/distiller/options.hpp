@@ -14,9 +14,9 @@ struct ema {
 };
 
 struct distiller_options {
-  index_t components = 64;  // M, draws of λ at x_t; 1 for a factorized student
-  index_t targets = 0;      // K, draws of x_u, λ' and x_0 per item; 0: as many as components
-  latent_draws draws = latent_draws::stratified;
+  index_t components = 64;                                // M, draws of λ at x_t; 1 for a factorized student
+  index_t targets = 0;                                    // K, draws of x_u, λ' and x_0 per item; 0: as many as components
+  latent_draws draws = latent_draws::stratified;          // at the student's sites; enumerated: M is all of a finite law
   double shortest_gap = 1.0 / 16, longest_gap = 1.0 / 8;  // of δ = t - u, log-uniform between them, in (0, 1]
   double start_share = 0.2;                               // share of items at t = 1
   double target_fraction = 0;                             // consistency at s = fraction * u; 0: at x_0

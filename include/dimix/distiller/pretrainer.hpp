@@ -29,11 +29,12 @@ class pretrainer {
   }
 
   /// x_0 (B, D) tokens; first_item: id of the first item, every item of a training with its own. Leaves the gradient of the mean
-  /// over items in the network and returns that mean in nats per item. Throws numeric_error when it is not finite.
-  double step(view<const token, 2> x_0, std::uint64_t first_item) {
-    prepare(x_0, first_item);
+  /// over items in the network and returns that mean in nats per item. classes (B), -1: none; may be empty. Throws numeric_error
+  /// when the mean is not finite.
+  double step(view<const token, 2> x_0, std::uint64_t first_item, view<const token, 1> classes = {}) {
+    prepare(x_0, first_item, classes);
     gradient_.resize(x_0.extent(0), 1, x_0.extent(1), net_.outputs());  // (B, 1, D, outputs)
-    net_.forward(asked(), raw_.whole());
+    net_.forward(asked(classes), raw_.whole());
     const double loss = mean(nelbo<Real>(process_, head_of(net_, process_.space()), x_0, x_t_, t_, view<const Real, 4>(raw_),
                                          run_on_, gradient_.whole()));
     net_.backward(gradient_);
@@ -41,15 +42,16 @@ class pretrainer {
   }
 
   /// The same estimate without a gradient, for validation.
-  double evaluate(view<const token, 2> x_0, std::uint64_t first_item) {
-    prepare(x_0, first_item);
-    std::as_const(net_)(asked(), raw_.whole());
+  double evaluate(view<const token, 2> x_0, std::uint64_t first_item, view<const token, 1> classes = {}) {
+    prepare(x_0, first_item, classes);
+    std::as_const(net_)(asked(classes), raw_.whole());
     return mean(nelbo<Real>(process_, head_of(net_, process_.space()), x_0, x_t_, t_, view<const Real, 4>(raw_), run_on_));
   }
 
  private:
-  void prepare(view<const token, 2> x_0, std::uint64_t first_item) {
+  void prepare(view<const token, 2> x_0, std::uint64_t first_item, view<const token, 1> classes) {
     expects_data("pretrainer: x_0", x_0, process_.space());
+    if (!classes.empty()) expects_shape("pretrainer: classes", classes, x_0.extent(0));
     const index_t B = x_0.extent(0), D = x_0.extent(1);
     const rng random{options_.seed};
     const double start = unit(random(purpose::time, first_item, 2, 0, 0).first());
@@ -66,7 +68,7 @@ class pretrainer {
     raw_.resize(B, 1, D, net_.outputs());  // (B, 1, D, outputs)
     none_.resize(B, 1, 0);                 // (B, 1, 0)
   }
-  request<Real> asked() const { return {x_t_, times_, none_, items_, 0}; }
+  request<Real> asked(view<const token, 1> classes) const { return {x_t_, times_, none_, items_, 0, classes}; }
   static double mean(const array<Real, 1>& values) {
     double total = 0;
     for (Real v : values) total += static_cast<double>(v);

@@ -6,12 +6,14 @@
 namespace dimix {
 
 /// log p(x_k | x_t) of targets (B, K, D) under the mixture with raw outputs (B, M, D, outputs): (B, K).
+/// A target may hold -1 where a position is unknown: the likelihood of the others.
 /// With K = 1 and equal weights this is minus the negative log-likelihood of tauldr losses.py DistilChain.calc_nll.
 template <class Real, class Head, backend Backend>
 array<Real, 2> log_likelihood(const Head& head, view<const token, 2> x_t, view<const Real, 4> raw, view<const token, 3> targets,
                               index_t S, const Backend& run_on, view<const Real, 2> log_weights = {}) {
-  marginalisation<Real, Head> over(head, x_t, raw.extent(1), S,
-                                   {.targets = targets, .log_weights = log_weights, .marginals = false});
+  marginalisation<Real, Head> over(
+      head, x_t, raw.extent(1), S,
+      {.targets = targets, .log_weights = log_weights, .marginals = false, .unknown_targets = true});
   over.observe(raw, 0, run_on);
   over.close(run_on);
   array<Real, 2> result(over.batch(), over.targets());  // (B, K)
@@ -51,13 +53,15 @@ array<Real, 3> mean_rows(const Head& head, view<const token, 2> tokens, view<con
   return mean;
 }
 
-/// γ_km: (B, M, K), the posterior over components given target k; sums to 1 over m.
+/// γ_km: (B, M, K), the posterior over components given target k; sums to 1 over m. With a target that holds the known tokens and -1
+/// elsewhere it is the law of λ given evidence, w_m ∝ π_m prod_{d known} p_md(y_d | x_t).
 template <class Real, class Head, backend Backend>
 array<Real, 3> responsibilities(const Head& head, view<const token, 2> x_t, view<const Real, 4> raw,
                                 view<const token, 3> targets, index_t S, const Backend& run_on,
                                 view<const Real, 2> log_weights = {}) {
-  marginalisation<Real, Head> over(head, x_t, raw.extent(1), S,
-                                   {.targets = targets, .log_weights = log_weights, .marginals = false});
+  marginalisation<Real, Head> over(
+      head, x_t, raw.extent(1), S,
+      {.targets = targets, .log_weights = log_weights, .marginals = false, .unknown_targets = true});
   over.observe(raw, 0, run_on);
   over.close(run_on);
   const auto log_gamma = over.component_log_likelihood();

@@ -76,7 +76,10 @@ struct likelihood_row {
     group.for_each(targets.extent(1), [&](index_t k) { component(b, m, k) = Real(0); });
     for (index_t d = 0; d < tokens.extent(1); ++d) {
       const auto row = head.template row<Real>(chunk.row(b, c, d), place{b, d, tokens(b, d)}, states(b, m, d));
-      group.for_each(targets.extent(1), [&](index_t k) { component(b, m, k) += row.log_prob(targets(b, k, d)); });
+      group.for_each(targets.extent(1), [&](index_t k) {
+        const token x = targets(b, k, d);
+        if (x >= 0) component(b, m, k) += row.log_prob(x);
+      });
     }
   }
 };

@@ -1,8 +1,8 @@
-// t and λ as terms of the hidden rows. With φ the sinusoidal features and e the embedding of λ (a learned table for a finite
-// law, sinusoidal features of each coordinate for a continuous one):
-//   c(t) = silu(φ(t) A + a) A' + a'           z(λ) = e(λ) E + b
+// t, λ and the class as terms of the hidden rows. With φ the sinusoidal features, e the embedding of λ (a learned table for a finite
+// law, sinusoidal features of each coordinate for a continuous one) and k a learned row per class, one of them for "no class":
+//   c(t) = silu(φ(t) A + a) A' + a' + k(class)          z(λ) = e(λ) E + b
 //   shift_l = C_l (c(t) + z(λ)) + c_l         h_0 gets  silu(z(λ)) H + g
-// C is linear, so it is applied to each distinct t and each distinct λ of a request once and the terms are added per row: a
+// k is 0 at first. C is linear, so it is applied to each distinct pair of t and class and each distinct λ of a request once and the terms are added per row: a
 // batch of B items with M enumerated components costs B + M rows here, not B M.
 #pragma once
 
@@ -32,6 +32,7 @@ struct conditioning_options {
   index_t width = 0, blocks = 0, features = 128;  // features: of c and z
   index_t time_features = 32, latent_features = 128;
   bool zero_latent = false;  // start with E = H = 0, b = g = 0: the network ignores λ at first
+  index_t classes = 0;       // 0: the network takes no class
 };
 
 template <class Real, class Latent>
@@ -39,10 +40,11 @@ class conditioning {
  public:
   static constexpr bool has_latent = !std::is_same_v<Latent, no_latent>;
 
-  /// Of one pass. Rows [0, T) of code and shift belong to the distinct times, rows [padded T, padded T + Z) to the distinct λ.
+  /// Of one pass. Rows [0, T) of code and shift belong to the distinct times (with their classes), rows [padded T, padded T + Z) to the distinct λ.
   struct tape {
     index_t times = 0, latents = 0;                        // T, Z
     std::vector<index_t> time_of, time_begin;              // (B) row of an item's t; (T + 1) first item of a row
+    std::vector<index_t> class_of;                         // (T) row of the table of classes; empty where there is none
     std::vector<index_t> latent_of, latent_at;             // (B M) row of a λ; (Z) the place in (B, M) where it first stands
     std::vector<index_t> members, begin;                   // (B M) places sorted by λ; (Z + 1) first member of a row
     std::vector<index_t> slots;                            // (components) row of a category, or -1
@@ -64,6 +66,10 @@ class conditioning {
     time_in_ = linear<Real>(store, "time.in", how.time_features, how.features, source);
     time_out_ = linear<Real>(store, "time.out", how.features, how.features, source);
     condition_ = linear<Real>(store, "condition", how.features, how.blocks * how.width, source);
+    if (how.classes > 0) {
+      class_table_ = embedding_table<Real>(store, "class", how.classes + 1, how.features, source);  // the last row: no class
+      store.fill(class_table_.table(), Real(0));
+    }
     if constexpr (has_latent) {
       index_t inputs = how.latent_features;
       if constexpr (finite_latent<Latent>) {
@@ -79,9 +85,10 @@ class conditioning {
     }
   }
 
-  /// Finds the distinct t (runs of equal neighbours) and λ (categories, or runs), and makes room.
-  void prepare(tape& pass, view<const Real, 1> times, view<const Real, 3> latents, bool remember) const {
-    find_times(pass, times);
+  /// Finds the distinct t and classes (runs of equal neighbours) and λ (categories, or runs), and makes room.
+  void prepare(tape& pass, view<const Real, 1> times, view<const token, 1> classes, view<const Real, 3> latents,
+               bool remember) const {
+    find_times(pass, times, classes);
     pass.latents = 0;
     if constexpr (has_latent) find_latents(pass, latents, remember);
     const index_t T = padded(pass.times), Z = padded(pass.latents);
@@ -137,12 +144,24 @@ class conditioning {
     }
   }
 
+  /// After backward of all tiles: the rows of the classes. By one thread, as rows of several times share a class.
+  void class_gradients(parameters<Real>& store, const tape& pass) const {
+    for (std::size_t row = 0; row < pass.class_of.size(); ++row)
+      class_table_.backward(store, pass.class_of[row], pass.code_gradient.rows(static_cast<index_t>(row), 1).flat());
+  }
+
  private:
-  void find_times(tape& pass, view<const Real, 1> times) const {
+  void find_times(tape& pass, view<const Real, 1> times, view<const token, 1> classes) const {
     pass.time_of.clear();
     pass.time_begin.clear();
+    pass.class_of.clear();
+    const index_t none = class_table_.categories() - 1;  // -1 without classes: then none differ, and no row is kept
+    const auto class_at = [&](index_t b) { return none < 0 || classes.empty() || classes(b) < 0 ? none : index_t{classes(b)}; };
     for (index_t b = 0; b < times.extent(0); ++b) {
-      if (b == 0 || times(b) != times(b - 1)) pass.time_begin.push_back(b);
+      if (b == 0 || times(b) != times(b - 1) || class_at(b) != class_at(b - 1)) {
+        pass.time_begin.push_back(b);
+        if (none >= 0) pass.class_of.push_back(class_at(b));
+      }
       pass.time_of.push_back(static_cast<index_t>(pass.time_begin.size()) - 1);
     }
     pass.times = static_cast<index_t>(pass.time_begin.size());
@@ -195,6 +214,8 @@ class conditioning {
     time_in_.forward(store, features, hidden);
     silu(hidden.flat(), active.flat());
     time_out_.forward(store, active, code);
+    for (index_t r = 0; r < tile_rows && first + r < static_cast<index_t>(pass.class_of.size()); ++r)
+      array_of(code.row(r)) += array_of(class_table_.row(store, pass.class_of[static_cast<std::size_t>(first + r)]));
     condition_.forward(store, code, pass.shift.rows(first, tile_rows));
   }
 
@@ -273,7 +294,7 @@ class conditioning {
   index_t width_ = 0, blocks_ = 0;
   sinusoidal time_, coordinate_;
   linear<Real> time_in_, time_out_, condition_, latent_in_, latent_start_;
-  embedding_table<Real> table_;
+  embedding_table<Real> table_, class_table_;
 };
 
 }  // namespace dimix::nn

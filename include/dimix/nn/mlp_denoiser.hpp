@@ -3,19 +3,23 @@
 //
 //   mlp_denoiser<float>                       p^d(x_0^d | x_t), the teacher      raw (B, 1, D, outputs)
 //   mlp_denoiser<float, categorical_latent>   p^d(x_0^d | x_t; λ), the student   raw (B, M, D, outputs)
+//   mlp_denoiser<float, learned_latent>       the same, with log-weights of its components among the parameters
 //
-// Parts: token_input (x_t, once per item), conditioning (t and λ, once per distinct value), residual_trunk (every row (b, m)).
+// Parts: token_input (x_t, once per item), conditioning (t, class and λ, once per distinct value), residual_trunk (every row (b, m)).
 // Laws:
 //   equal rows of a request get equal answers bit by bit, whatever the batch, its split, M, or the number of threads
 //   gradients are the same bit by bit for any number of threads
 //   operator() has no dropout and leaves what forward remembered alone; backward belongs to the last forward
-//   adopt(teacher) followed by zero_latent gives the teacher's answers for every λ
+//   adopt(teacher) followed by zero_latent gives the teacher's answers for every λ, and for every class
+//   a network that has learned nothing of classes answers as one without
 // Cost of a row: 2 FLOP per weight of the trunk forward, 4 backward; width 384, 3 blocks, 64 x 17 outputs: 2.6 and 5.2 MFLOP.
 #pragma once
 
 #include <dimix/backend/cpu.hpp>
 #include <dimix/denoiser.hpp>
+#include <dimix/latent.hpp>
 #include <dimix/nn/conditioning.hpp>
+#include <dimix/nn/learned_latent.hpp>
 #include <dimix/nn/residual_trunk.hpp>
 #include <dimix/nn/token_input.hpp>
 
@@ -37,6 +41,7 @@ struct mlp_options {
   index_t time_features = 32, latent_features = 128;  // even
   double dropout = 0;                                 // in [0, 1), in forward only
   bool zero_latent = false;                           // λ has no influence at first
+  index_t classes = 0;                                // classes that can be asked for; 0: none
   std::uint64_t seed = 0;                             // of the weights and of dropout
 };
 
@@ -45,27 +50,40 @@ class mlp_denoiser {
  public:
   using scalar = Real;
   static constexpr bool is_mixture = conditioning<Real, Latent>::has_latent;
+  static constexpr bool learns_weights = std::is_same_v<Latent, learned_latent>;
 
   explicit mlp_denoiser(mlp_options how, Latent law = {}, cpu backend = cpu(1)) : how_(how), law_(law), backend_(backend) {
     for (index_t extent : {how.width, how.features, how.blocks * how.width})
       expects(extent >= 16 && extent % 16 == 0, "mlp_denoiser: width = ", how.width, ", features = ", how.features,
               ", blocks = ", how.blocks, "; the first two are multiples of 16 and there is at least one block");
     if constexpr (is_mixture) expects(law.dims() >= 1, "mlp_denoiser: the law of the latent has no coordinates; use no_latent");
+    expects(how.classes >= 0, "mlp_denoiser: classes = ", how.classes, " is negative");
     if (how_.outputs == 0) how_.outputs = how.states;
     const rng source{how.seed};
     const token_input_options tokens{how.dims, how.states, how.mask, how.centre, how.encoding};
     input_ = token_input<Real>(store_, how.width, tokens, source);
     conditioning_ = conditioning<Real, Latent>(
-        store_, law, {how.width, how.blocks, how.features, how.time_features, how.latent_features, how.zero_latent}, source);
+        store_, law,
+        {how.width, how.blocks, how.features, how.time_features, how.latent_features, how.zero_latent, how.classes}, source);
     trunk_ = residual_trunk<Real>(store_, how.width, how.blocks, how.dims * how_.outputs, how.dropout, source);
+    if constexpr (learns_weights) log_weights_ = store_.add("latent.log_weights", {law.components()});
   }
 
   const mlp_options& options() const { return how_; }
   index_t outputs() const { return how_.outputs; }
-  const Latent& latent() const
-    requires is_mixture
-  {
-    return law_;
+  decltype(auto) latent() const requires is_mixture {
+    if constexpr (learns_weights)
+      return weighted_latent<Real>{log_weights()};
+    else
+      return static_cast<const Latent&>(law_);
+  }
+
+  /// log π (M) up to a constant, and where its gradient (M) goes.
+  view<const Real, 1> log_weights() const requires learns_weights { return store_.values(log_weights_); }
+  void backward_log_weights(view<const Real, 1> gradient) requires learns_weights {
+    expects(gradient.extent(0) == law_.components(), "mlp_denoiser: a gradient of ", gradient.extent(0),
+            " log-weights, but there are ", law_.components());
+    array_of(store_.gradients(log_weights_)) += array_of(gradient);
   }
 
   parameters<Real>& weights() { return store_; }
@@ -126,6 +144,7 @@ class mlp_denoiser {
       else
         trunk_.norm_gradients(store_, p.trunk);
     });
+    conditioning_.class_gradients(store_, p.conditions);
   }
 
  private:
@@ -161,6 +180,11 @@ class mlp_denoiser {
     for (index_t b = 0; b < B; ++b)
       expects(asked.times(b) >= 0 && asked.times(b) <= 1, "mlp_denoiser: times[", b, "] = ", asked.times(b),
               " lies outside [0, 1]");
+    expects(asked.classes.empty() || asked.classes.extent(0) == B, "mlp_denoiser: ", asked.classes.extent(0), " classes for ",
+            B, " items");
+    for (index_t b = 0; b < asked.classes.extent(0); ++b)
+      expects(asked.classes(b) >= -1 && asked.classes(b) < how_.classes, "mlp_denoiser: classes[", b, "] = ", asked.classes(b),
+              " is neither -1 nor one of the ", how_.classes, " classes of mlp_options");
     if constexpr (is_mixture) {
       check_latents(asked.latents, B, M);
     } else {
@@ -190,7 +214,7 @@ class mlp_denoiser {
     p.components = raw.extent(1);
     p.rows = p.items * p.components;
     input_.resize(p.input, asked.tokens, remember);
-    conditioning_.prepare(p.conditions, asked.times, asked.latents, remember);
+    conditioning_.prepare(p.conditions, asked.times, asked.classes, asked.latents, remember);
     if (remember) trunk_.resize(p.trunk, padded(p.rows), true);
     make_room(s, remember);
 
@@ -269,6 +293,7 @@ class mlp_denoiser {
   token_input<Real> input_;
   conditioning<Real, Latent> conditioning_;
   residual_trunk<Real> trunk_;
+  index_t log_weights_ = -1;  // number of the block
   std::uint64_t passes_ = 0;
   bool remembered_ = false;
   state training_;
