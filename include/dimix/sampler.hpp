@@ -4,6 +4,8 @@
 //   sampler.step(state, tokens, s, t, items)    one step in place: times per item, ids that fix the random bits
 //   sample(process, net, options)               twenty lines over them (sampler/sample.hpp)
 //
+// A step can be given a class per item, known tokens of x_0 that noise hides, and λ itself (sampler/conditions.hpp).
+//
 // A method says what a row is and how it is drawn; it is elementwise over the head's row:
 //   method.row(kernel, at, row)        -> log_prob(a) of p(x_s = a | x_t; λ)
 //   method.draw(kernel, at, S, denoised, bits_of)   a state with that law; denoised() makes the head's row, for a method that can
@@ -12,19 +14,24 @@
 //   method.between(process, s, t)      the method of one step, with the numbers of the step in it: row and draw are asked of it
 //   method.correction(process, t, noise)   the same for a corrector step, which leaves the law of x_t as it is (predictor_corrector.hpp)
 // Laws (tests/laws/sampler.hpp): rows sum to 1; draws follow rows (chi-square); ancestral and analytic have the same rows; the same
-// seed gives the same tokens for any batch, split or number of threads.
+// seed gives the same tokens for any batch, split or number of threads. With evidence (tests/laws/evidence.cpp): one step follows the law
+// of the mixture conditioned on it.
 #pragma once
 
 #include <dimix/backend.hpp>
 #include <dimix/core/array.hpp>
 #include <dimix/forward_process.hpp>
 #include <dimix/head.hpp>
+#include <dimix/head/stepped.hpp>
 #include <dimix/latent.hpp>
 #include <dimix/sampler/analytic.hpp>
 #include <dimix/sampler/ancestral.hpp>
+#include <dimix/sampler/candidates.hpp>
+#include <dimix/sampler/conditions.hpp>
 #include <dimix/sampler/euler.hpp>
 #include <dimix/sampler/tau_leaping.hpp>
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -39,6 +46,8 @@ struct sampler_state {
 struct sampler_options {
   latent_scope scope = latent_scope::per_path;  // λ once per path or for every call
   bool argmax_tail = false;                     // a step to s = 0 takes the most probable state instead of a draw
+  index_t last_candidates = 0;       // M: a step to s = 0 takes the likeliest of the most probable x_0 of M λ; 0: off
+  index_t evidence_candidates = 64;  // λ that are weighed by evidence; of a finite law always all
 };
 
 /// The method of one step.
@@ -49,6 +58,12 @@ auto method_between(const Method& method, const Process& process, double s, doub
   else
     return method;
 }
+
+/// A method may have none: Method::has_rows = false.
+template <class Method>
+inline constexpr bool has_rows = !requires {
+  requires !Method::has_rows;
+};
 
 template <class Real, class Process, class Net, class Method = ancestral, backend Backend = cpu>
 class sampler {
@@ -62,12 +77,16 @@ class sampler {
   using state_type = sampler_state;
 
   sampler(const Process& forward, const Net& net, sampler_options options = {}, Method method = {}, Backend run_on = Backend{})
-      : process_(forward), net_(net), options_(options), method_(method), run_on_(run_on) {}
+      : process_(forward), net_(net), options_(options), method_(method), run_on_(run_on) {
+    expects(options.last_candidates >= 0, "sampler: last_candidates = ", options.last_candidates, " is negative");
+    expects(options.evidence_candidates >= 1, "sampler: evidence_candidates = ", options.evidence_candidates,
+            "; at least one is needed");
+  }
 
   /// p(x_s^d = a | x_t; λ): (B, D, S). x_t (B, D); s, t (B) with 0 <= s <= t <= 1; latents (B, 1, L), L = 0 for a factorized denoiser.
   array<Real, 3> rows(view<const token, 2> x_t, view<const double, 1> s, view<const double, 1> t, view<const Real, 3> latents,
-                      index_t step = 0) {
-    ask(x_t, s, t, {}, latents, step, [&](index_t b) { return method_between(method_, process_, s(b), t(b)); });
+                      index_t step = 0, view<const token, 1> classes = {}) {
+    ask(x_t, s, t, {}, latents, 1, step, classes, [&](index_t b) { return method_between(method_, process_, s(b), t(b)); });
     const index_t D = x_t.extent(1), S = process_.max_states();
     array<Real, 3> result(x_t.extent(0), D, S);  // (B, D, S)
     each_position(x_t, [&](const auto& kernel, const auto& method, const place& at, const auto& denoised) {
@@ -78,22 +97,23 @@ class sampler {
   }
 
   /// One step for every item: tokens (B, D) go from t to s in place; items (B) are ids. Advances state.step.
+  /// Where evidence is given, those positions go by q(x_s | y, x_t), and λ is drawn from its law given them, w (latents_given).
   void step(sampler_state& state, view<token, 2> tokens, view<const double, 1> s, view<const double, 1> t,
-            view<const std::uint64_t, 1> items) {
-    advance(state, tokens, s, t, items, [&](index_t b) { return method_between(method_, process_, s(b), t(b)); });
+            view<const std::uint64_t, 1> items, const conditions<Real>& given = {}) {
+    advance(state, tokens, s, t, items, given, [&](index_t b) { return method_between(method_, process_, s(b), t(b)); });
   }
 
   /// A corrector step for every item: tokens (B, D) stay at t, and their law at q_t if it is q_t and the denoiser exact, to first order in
   /// noise (B) >= 0: how much passes forth and back. t (B) in (0, 1]. Advances state.step.
   void correct(sampler_state& state, view<token, 2> tokens, view<const double, 1> t, view<const double, 1> noise,
-               view<const std::uint64_t, 1> items) {
+               view<const std::uint64_t, 1> items, const conditions<Real>& given = {}) {
     static_assert(
         requires { method_.correction(process_, 0.5, 0.5); },
         "sampler::correct: Method must provide correction(process, t, noise), as euler and tau_leaping do; see "
         "dimix/sampler/predictor_corrector.hpp");
     expects_shape("sampler::correct: t", t, tokens.extent(0));
     expects_shape("sampler::correct: noise", noise, tokens.extent(0));
-    advance(state, tokens, t, t, items, [&](index_t b) {
+    advance(state, tokens, t, t, items, given, [&](index_t b) {
       expects(t(b) > 0, "sampler::correct: t[", b, "] = ", t(b), "; rates are not bounded at the data");
       expects(noise(b) >= 0 && std::isfinite(noise(b)), "sampler::correct: noise[", b, "] = ", noise(b),
               " is not a finite number >= 0");
@@ -101,11 +121,79 @@ class sampler {
     });
   }
 
+  /// λ given the evidence at x_t: (B, 1, L), one draw per item from
+  ///   w_m ∝ π_m prod_{d known} p_d(y_d | x_t; λ_m),   m = 1..M
+  /// with all components of a finite law, or M = evidence_candidates even draws of another. Where the known tokens are visible and the
+  /// head certain of them, w = π. Costs a network call with M components. A step with scope per_step does this by itself; with λ kept
+  /// along the path, call it at the first x_t and give the answer to every step: p(y | x_t; λ) is the weight of a path with λ, and once
+  /// λ is drawn with it the rest of the path goes by that λ.
+  array<Real, 3> latents_given(const sampler_state& state, view<const token, 2> x_t, view<const double, 1> t,
+                               view<const std::uint64_t, 1> items, const conditions<Real>& given) {
+    const index_t B = x_t.extent(0), L = latent_dims();
+    array<Real, 3> chosen(B, 1, L);  // (B, 1, L)
+    if constexpr (mixture_denoiser<Net, Real>) {
+      given.check(process_.space(), B, x_t.extent(1));
+      expects(!given.evidence.empty(), "sampler::latents_given: no evidence is given");
+      const candidates<Real> among(net_.latent(), options_.evidence_candidates, true, rng{state.seed}, items,
+                                   latent_step(state));
+      ask(x_t, t, t, items, among.latents, among.count(), state.step, given.classes, at_rest(t));
+      const view<const token, 3> known(given.evidence.data(), B, 1, x_t.extent(1));  // (B, 1, D)
+      const array<Real, 3> w = responsibilities<Real>(head_of(net_, process_.space()), x_t, view<const Real, 4>(raw_), known,
+                                                      process_.max_states(), run_on_, among.log_weights);  // (B, M, 1)
+      for (index_t b = 0; b < B; ++b) {
+        const index_t m = draw_categorical(
+            among.count(), [&](index_t i) { return std::log(w(b, i, 0)); },
+            rng{state.seed}(purpose::component, items(b), state.step, 0, 0));
+        std::copy_n(among.latents.whole().row(b, m).data(), L, chosen.whole().row(b, 0).data());
+      }
+    }
+    return chosen;
+  }
+
   const Process& process() const { return process_; }
   /// For methods with a memory of the path, which is brought up to date between steps.
   Method& method() { return method_; }
 
  private:
+  using kernel_type = typename Process::template kernel<Real>;
+  using method_type = decltype(method_between(std::declval<Method>(), std::declval<Process>(), 0.0, 0.0));
+
+  /// The counter of λ's random bits.
+  index_t latent_step(const sampler_state& state) const { return options_.scope == latent_scope::per_path ? 0 : state.step; }
+
+  /// λ of this call into latents_: given, drawn given evidence, or drawn.
+  void choose_latents(const sampler_state& state, view<const token, 2> x_t, view<const double, 1> t,
+                      view<const std::uint64_t, 1> items, const conditions<Real>& given) {
+    latents_.resize(x_t.extent(0), 1, latent_dims());  // (B, 1, L)
+    if constexpr (mixture_denoiser<Net, Real>) {
+      if (!given.latents.empty()) {
+        expects_shape("sampler: latents", given.latents, x_t.extent(0), 1, latent_dims());
+        std::copy(given.latents.begin(), given.latents.end(), latents_.begin());
+      } else if (!given.evidence.empty()) {
+        expects(options_.scope == latent_scope::per_step,
+                "sampler::step: evidence with λ once per path needs given.latents: draw them with latents_given() at the first "
+                "step");
+        latents_ = latents_given(state, x_t, t, items, given);
+      } else {
+        draw_latents(net_.latent(), latent_draws::iid, rng{state.seed}, items, latent_step(state), latents_.whole());
+      }
+    }
+  }
+
+  /// The most probable x_0 of each of last_candidates λ, and of these the one of the largest mixture log-likelihood: (B, D). Known
+  /// tokens are what they are. One network call of M components.
+  array<token, 2> likeliest_of(const sampler_state& state, view<const token, 2> x_t, view<const double, 1> t,
+                               view<const std::uint64_t, 1> items, const conditions<Real>& given) {
+    using head_type = std::remove_const_t<decltype(head_of(net_, process_.space()))>;
+    const index_t B = x_t.extent(0);
+    const array<double, 1> end(B);  // (B)  s = 0
+    const candidates<Real> among(net_.latent(), options_.last_candidates, false, rng{state.seed}, items, latent_step(state));
+    ask(x_t, end, t, items, among.latents, among.count(), state.step, given.classes, at_rest(t));
+    const stepped<head_type, kernel_type> at_end{head_of(net_, process_.space()), {kernels_.data(), B}};
+    return most_likely<Real>(at_end, x_t, view<const Real, 4>(raw_), given.evidence, process_.max_states(), run_on_,
+                             view<const Real, 2>(among.log_weights));
+  }
+
   static index_t latent_dims_of(const Net& net) {
     if constexpr (mixture_denoiser<Net, Real>)
       return net.latent().dims();
@@ -117,25 +205,34 @@ class sampler {
   /// One network call, and a draw of every position by the method of its item.
   template <class MethodOf>
   void advance(sampler_state& state, view<token, 2> tokens, view<const double, 1> s, view<const double, 1> t,
-               view<const std::uint64_t, 1> items, const MethodOf& method_of) {
-    const index_t B = tokens.extent(0), S = process_.max_states();
-    expects_draws("sampler::step", state.step, 0, tokens.extent(1));
+               view<const std::uint64_t, 1> items, const conditions<Real>& given, const MethodOf& method_of) {
+    const index_t B = tokens.extent(0), D = tokens.extent(1), S = process_.max_states();
+    expects_draws("sampler::step", state.step, 0, D);
     expects_shape("sampler::step: items", items, B);
+    expects_shape("sampler: s", s, B);
+    given.check(process_.space(), B, D);
     const rng random{state.seed};
-    const index_t L = latent_dims();
-    latents_.resize(B, 1, L);  // (B, 1, L)
+    array<token, 2> likeliest;  // (B, D) where it is asked for
     if constexpr (mixture_denoiser<Net, Real>)
-      draw_latents(net_.latent(), latent_draws::iid, random, items, options_.scope == latent_scope::per_path ? 0 : state.step,
-                   latents_.whole());
-    ask(tokens, s, t, items, latents_, state.step, method_of);
+      if (options_.last_candidates > 1 && std::find(s.begin(), s.end(), 0.0) != s.end())
+        likeliest = likeliest_of(state, tokens, t, items, given);
+    choose_latents(state, tokens, t, items, given);
+    ask(tokens, s, t, items, latents_, 1, state.step, given.classes, method_of);
+    const bool argmax_tail = options_.argmax_tail || options_.last_candidates > 0;
     each_position(tokens, [&](const auto& kernel, const auto& method, const place& at, const auto& denoised) {
       const auto bits_of = [&](purpose what, index_t draw = 0) {
         return random(what, items(at.item), state.step, draw, at.dim);
       };
-      tokens(at.item, at.dim) =
-          options_.argmax_tail && s(at.item) == 0
-              ? argmax(S, [law = kernel.reverse(at.dim, at.now, denoised())](index_t a) { return law.log_prob(a); })
-              : method.draw(kernel, at, S, denoised, bits_of);
+      const bool last = s(at.item) == 0;
+      token& x = tokens(at.item, at.dim);
+      if (const token known = given.known(at); known >= 0)
+        x = kernel.draw_posterior(at.dim, known, at.now, bits_of(purpose::transition));
+      else if (last && likeliest.size() > 0)
+        x = likeliest(at.item, at.dim);
+      else if (last && argmax_tail)
+        x = argmax(S, [law = last_row(method, kernel, at, denoised())](index_t a) { return law.log_prob(a); });
+      else
+        x = method.draw(kernel, at, S, denoised, bits_of);
     });
     for (index_t i = 0; i < tokens.size(); ++i)
       expects<numeric_error>(tokens.data()[i] >= 0, "sampler::step: item ", i / tokens.extent(1), " position ",
@@ -143,14 +240,28 @@ class sampler {
     ++state.step;
   }
 
-  /// One network call into raw_, and the kernels and methods of the step.
+  /// The row of a step to s = 0. A method without rows steps there by those of p(x_0 | x_t).
+  template <class Step, class Kernel, class Row>
+  static auto last_row(const Step& method, const Kernel& kernel, const place& at, const Row& denoised) {
+    if constexpr (has_rows<Step>)
+      return method.row(kernel, at, denoised);
+    else
+      return kernel.reverse(at.dim, at.now, denoised);
+  }
+
+  /// The method where nothing is drawn by it.
+  auto at_rest(view<const double, 1> t) const {
+    return [this, t](index_t b) { return method_between(method_, process_, t(b), t(b)); };
+  }
+
+  /// One network call with M components into raw_, and the kernels and methods of the step.
   template <class MethodOf>
   void ask(view<const token, 2> x_t, view<const double, 1> s, view<const double, 1> t, view<const std::uint64_t, 1> items,
-           view<const Real, 3> latents, index_t step, const MethodOf& method_of) {
+           view<const Real, 3> latents, index_t M, index_t step, view<const token, 1> classes, const MethodOf& method_of) {
     const index_t B = x_t.extent(0), D = x_t.extent(1);
     expects_shape("sampler: s", s, B);
     expects_shape("sampler: t", t, B);
-    expects_shape("sampler: latents", latents, B, 1, latent_dims());
+    expects_shape("sampler: latents", latents, B, M, latent_dims());
     expects_tokens("sampler: x_t", x_t, process_.space());
     kernels_.clear();
     methods_.clear();
@@ -160,8 +271,8 @@ class sampler {
       methods_.push_back(method_of(b));
       times_(b) = static_cast<Real>(t(b));
     }
-    raw_.resize(B, 1, D, net_.outputs());  // (B, 1, D, outputs)
-    net_(request<Real>{x_t, times_, latents, items, step}, raw_.whole());
+    raw_.resize(B, M, D, net_.outputs());  // (B, M, D, outputs)
+    net_(request<Real>{x_t, times_, latents, items, step, classes}, raw_.whole());
   }
 
   /// f(kernel, method, at, denoised) for every position; denoised() makes the head's row, which costs a sweep over its states.
@@ -183,8 +294,8 @@ class sampler {
   sampler_options options_;
   Method method_;
   Backend run_on_;
-  std::vector<typename Process::template kernel<Real>> kernels_;                                              // (B)
-  std::vector<decltype(method_between(std::declval<Method>(), std::declval<Process>(), 0.0, 0.0))> methods_;  // (B)
+  std::vector<kernel_type> kernels_;  // (B)
+  std::vector<method_type> methods_;  // (B)
   array<Real, 1> times_;
   array<Real, 3> latents_;
   array<Real, 4> raw_;

@@ -116,12 +116,12 @@ TEST_CASE("bad input: options of sample") {
   refuses<invalid_argument>([&] { run({.grid = {1, not_a_number, 0}}); }, {"sample", "must fall", "grid[1] = nan"});
   array<token, 2> evidence(2, 3), other(1, 3);  // (B, D)
   evidence.fill(-1);
-  refuses<invalid_argument>([&] { sample(noisy, net, {.batch = 2, .dims = 3, .evidence = evidence}, one); },
-                            {"sample: evidence", "mask"});
   refuses<invalid_argument>([&] { run({.batch = 2, .dims = 3, .evidence = other}); }, {"sample: evidence", "(1, 3)", "(2, 3)"});
   evidence(1, 2) = 4;
   refuses<invalid_argument>([&] { run({.batch = 2, .dims = 3, .evidence = evidence}); },
                             {"sample: evidence[1, 2] = 4", "[0, 4)"});
+  evidence(1, 2) = 3;
+  refuses<invalid_argument>([&] { run({.batch = 2, .dims = 3, .evidence = evidence}); }, {"evidence[1, 2] = 3 is the mask"});
   evidence(1, 2) = -2;
   refuses<invalid_argument>([&] { run({.batch = 2, .dims = 3, .evidence = evidence}); }, {"sample: evidence[1, 2] = -2"});
 }

@@ -15,7 +15,11 @@ struct sample_options {
   latent_scope scope = latent_scope::per_path;
   bool argmax_tail = false;            // the last step takes the most probable state
   time_grid grid = {};                 // N + 1 falling times; empty: uniform
-  view<const token, 2> evidence = {};  // (B, D)  known tokens, -1 where unknown; needs a space with a mask
+  index_t last_candidates = 0;         // λ tried by the last step, which takes the likeliest x_0 that they make; 0: off
+  view<const token, 1> classes = {};   // (B)     the class of each sequence, -1: none
+  view<const token, 2> evidence = {};  // (B, D)  known tokens, -1 where unknown
+  bool hidden_evidence = false;        // known tokens are noised like the others, also where noise only hides
+  index_t evidence_candidates = 64;    // λ that hidden evidence weighs; of a finite law always all
   index_t chunk = 512;                 // sequences per network call; does not change the result
 };
 
@@ -26,17 +30,37 @@ inline constexpr bool stays_in_time = requires {
 };
 
 /// B sequences of D tokens: (B, D). Deterministic in the seed and the ids, for any chunk and number of threads.
-/// Known tokens of `evidence` are visible to the network from the first step and stay (infilling).
+/// Known tokens of `evidence` (infilling): where noise only hides they are visible to the network from the first step and stay; elsewhere
+/// they are noised, and choose λ (conditions.hpp): with λ per path once, at the first step, with λ per step in each.
 template <class Real = float, class Method = ancestral, class Process, class Net, backend Backend = cpu>
 array<token, 2> sample(const Process& process, const Net& net, const sample_options& options, const Backend& run_on = Backend{},
                        Method method = {}) {
   const time_grid grid = options.grid.empty() ? uniform_grid(options.steps) : options.grid;
   expects_grid("sample", grid, stays_in_time<Method>);
-  sampler<Real, Process, Net, Method, Backend> steps(process, net, {options.scope, options.argmax_tail}, method, run_on);
-  return in_chunks("sample", process, options, [&](view<token, 2> x, view<const std::uint64_t, 1> items, const auto& known) {
-    sampler_state state{options.seed, 0};
-    walk(steps, state, x, items, grid, known);
-  });
+  if (!options.classes.empty()) expects_shape("sample: classes", options.classes, options.batch);
+  sampler<Real, Process, Net, Method, Backend> steps(process, net,
+                                                     {.scope = options.scope,
+                                                      .argmax_tail = options.argmax_tail,
+                                                      .last_candidates = options.last_candidates,
+                                                      .evidence_candidates = options.evidence_candidates},
+                                                     method, run_on);
+  const bool hidden = options.hidden_evidence || !noise_only_hides(process.space(), options.dims);
+  return in_chunks("sample", process, options, !hidden,
+                   [&](view<token, 2> x, view<const std::uint64_t, 1> items, const auto& known) {
+                     const index_t first = static_cast<index_t>(items(0) - options.first_item), count = x.extent(0);
+                     sampler_state state{options.seed, 0};
+                     conditions<Real> given;
+                     array<Real, 3> latents;  // (count, 1, L)
+                     if (!options.classes.empty()) given.classes = options.classes.slice(first, count);
+                     if (hidden && !options.evidence.empty()) {
+                       given.evidence = options.evidence.slice(first, count);
+                       array<double, 1> t(count);  // (count)
+                       t.fill(grid.front());
+                       if (options.scope == latent_scope::per_path) latents = steps.latents_given(state, x, t, items, given);
+                       given.latents = latents;
+                     }
+                     walk(steps, state, x, items, grid, known, given);
+                   });
 }
 
 }  // namespace dimix

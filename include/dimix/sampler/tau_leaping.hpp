@@ -44,6 +44,8 @@ struct poisson_jumps {
 
 /// The method of one step with summed jumps. Its rows are convolutions, which need memory: it has none.
 struct summed_jumps_step {
+  static constexpr bool has_rows = false;
+
   step_noise noise;
   bool denoises = false;  // p(x_0 | x_t) instead
   purpose bits = purpose::jump;
