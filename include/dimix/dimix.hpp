@@ -17,13 +17,17 @@
 
 #include <dimix/denoiser.hpp>                      // what the user's network has to be
 #include <dimix/denoiser/hybrid.hpp>               // student first, then teacher
+#include <dimix/denoiser/shifted.hpp>              // outputs that speak of the next position
 #include <dimix/denoiser/tabular.hpp>              // exact, from a table
+#include <dimix/denoiser/time_independent.hpp>     // always asked at t = 0
 #include <dimix/denoiser/under_head.hpp>           // a network that is there already, through another head
+#include <dimix/denoiser/with_classes.hpp>         // asked for the class of every item
 #include <dimix/denoiser/with_head.hpp>            // a network with a head of its own
 #include <dimix/distiller.hpp>                     // learn: one training step
 #include <dimix/forward_process.hpp>               // q(x_t|x_0), q(x_t|x_s), q(x_s|x_t,x_0), rates, prior
 #include <dimix/forward_process/reverse_rate.hpp>  // x_0-prediction to rates of jumps
 #include <dimix/forward_process/score.hpp>         // x_0-prediction to score
+#include <dimix/guidance.hpp>                      // more of a class: on logits, on rows
 #include <dimix/head.hpp>                          // raw outputs to a categorical row, and gradients back
 #include <dimix/head/reshaped.hpp>                 // temperature, nucleus, top-k
 #include <dimix/head/stepped.hpp>                  // the same row at a time s > 0
