@@ -16,6 +16,7 @@
 #include <dimix/group.hpp>             // the threads of one row
 
 #include <dimix/denoiser.hpp>                      // what the user's network has to be
+#include <dimix/denoiser/cached.hpp>               // asked about what has changed alone
 #include <dimix/denoiser/hybrid.hpp>               // student first, then teacher
 #include <dimix/denoiser/shifted.hpp>              // outputs that speak of the next position
 #include <dimix/denoiser/tabular.hpp>              // exact, from a table

@@ -1,10 +1,13 @@
 // Denoisers around denoisers: what goes in, what comes out, and how the gradient goes back.
+#include <dimix/denoiser/cached.hpp>
 #include <dimix/denoiser/hybrid.hpp>
 #include <dimix/denoiser/shifted.hpp>
 #include <dimix/denoiser/time_independent.hpp>
 #include <dimix/nn/mlp_denoiser.hpp>
 
 #include "laws/sampler.hpp"
+
+#include <utility>
 
 using namespace dimix;
 
@@ -68,7 +71,58 @@ void check_training(net_type& net, Wrapped& wrapped) {
   error.check("gradient through the wrapper = central difference", 1e-7);
 }
 
+/// Counts the rows that a network is asked about, and fails once when it is told to.
+struct counting_net {
+  const net_type& net;
+  index_t* rows;
+  bool* broken;
+
+  index_t outputs() const { return net.outputs(); }
+  auto latent() const { return net.latent(); }
+  void operator()(const request<double>& asked, view<double, 4> raw) const {
+    *rows += asked.batch();
+    if (std::exchange(*broken, false)) fail("broken");
+    net(asked, raw);
+  }
+};
+
 }  // namespace
+
+TEST_CASE("wrappers: a cached network answers as the network at t = 0, and is asked about what has changed alone") {
+  const auto net = some_network();
+  index_t rows = 0;
+  bool broken = false;
+  const counting_net counted{net, &rows, &broken};
+  const cached<double, counting_net> wrapped(counted);
+  const time_independent timeless(net);
+  site at(0.8);
+  const auto asked_about = [&](index_t wanted) {
+    rows = 0;
+    const auto found = answer(wrapped, at.asked());
+    CHECK(rows == wanted);
+    CHECK(found == answer(timeless, at.asked()));
+  };
+  asked_about(B);
+  asked_about(0);
+  at.times.fill(0.3);
+  asked_about(0);
+  at.tokens(1, 2) = static_cast<token>((at.tokens(1, 2) + 1) % S);
+  asked_about(1);
+  at.latents(0, 0, 0) = at.latents(2, 1, 0) = 0;
+  at.latents(0, 1, 0) = 1;
+  asked_about(1);  // of item 0 nothing has changed
+  // what a network did not answer is asked again
+  at.tokens(0, 0) = static_cast<token>((at.tokens(0, 0) + 1) % S);
+  broken = true;
+  CHECK_THROWS_AS(answer(wrapped, at.asked()), invalid_argument);
+  asked_about(1);
+  // whole paths are the same, with fewer rows
+  const forward_process process(absorbing<S>{}, log_linear{});
+  rows = 0;
+  const sample_options options{.batch = 20, .dims = D, .steps = 30, .seed = 2};
+  CHECK(sample<double>(process, wrapped, options, cpu{1}) == sample<double>(process, timeless, options, cpu{1}));
+  CHECK(rows <= 20 * (D + 1));
+}
 
 TEST_CASE("wrappers: a network without time is the network at t = 0") {
   auto net = some_network();
