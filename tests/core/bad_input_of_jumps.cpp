@@ -5,22 +5,10 @@
 
 #include "core/refuses.hpp"
 
-#include <vector>
-
 using namespace dimix;
 using namespace test_core;
 
 namespace {
-
-/// Writes the same raw outputs at every position.
-struct constant_net {
-  std::vector<double> row;
-  index_t outputs() const { return static_cast<index_t>(row.size()); }
-  template <class Real>
-  void operator()(const request<Real>&, view<Real, 4> raw) const {
-    for (index_t i = 0; i < raw.size(); ++i) raw.data()[i] = static_cast<Real>(row[static_cast<std::size_t>(i) % row.size()]);
-  }
-};
 
 const forward_process<absorbing<4>, log_linear> masked;
 const forward_process<uniform<4>, log_linear> noisy;
