@@ -7,7 +7,8 @@
 // No tape, no autograd, and M can stream. All terms of a site merge into one gradient form: with U(s) = sum over the marginal
 // terms of d loss / d log P_d(s), V(s) = d loss / d log p_md(s) of the component terms, and targets x_k of weight a_k,
 //   d loss / d log p_md(s) = ρ_m(s) U(s) + π_m V(s) - sum_k a_k γ_km [x_kd = s],   ρ_m(s) = π_m p_md(s) / P_d(s)
-// and the head turns this into the gradient of its raw outputs (softmax: subtract p times the sum). ρ and γ lie in [0, 1].
+// and the head turns this into the gradient of its raw outputs (softmax: subtract p times the sum). ρ and γ lie in [0, 1]. A term with
+// the jackknife has its coefficients c_km in the place of γ_km (marginal/estimator.hpp).
 //
 // The loss is  scale * sum_b sum_terms weight(b) value(b),  scale = 1/B by default: the mean over items.
 // A term belongs to a site; a loss at another x_t or t is a second objective. Terms are in objective/terms.hpp.
@@ -56,6 +57,7 @@ class objective {
     if (options.log_weight_gradient) {
       component_slopes_.resize(B, components, D);  // (B, M, D)
       marginal_slopes_.resize(B, components, D);   // (B, M, D)
+      joint_slopes_.resize(B, components);         // (B, M)
     }
   }
 
@@ -78,18 +80,14 @@ class objective {
     position_values_.resize(sizeof...(Terms), B, D);  // (terms, B, D)
     if (values)
       run_on.template sweep<Real>(B * D, 0, value_row<Real, Terms...>{terms_, site(), component_values_, position_values_});
+    joint_slopes_.fill(Real(0));
     for (index_t b = 0; b < B; ++b) {
       index_t k = 0;
       terms_.each([&](const auto& term, index_t j) {
         Real total = Real(0);
         for (index_t d = 0; d < D; ++d) total += position_values_(j, b, d);
         if constexpr (std::decay_t<decltype(term)>::uses_joint)
-          for (index_t target = 0; target < term.targets(); ++target, ++k) {
-            const Real a = term.target_weight();
-            total -= a * over_.log_likelihood()(b, k);
-            for (index_t m = 0; m < over_.components(); ++m)
-              weighted_responsibility_(b, m, k) = term.weight(b) * a * std::exp(over_.component_log_likelihood()(b, m, k));
-          }
+          for (index_t target = 0; target < term.targets(); ++target, ++k) total += close_target(term, b, k);
         values_(j, b) = total;
         expects<numeric_error>(std::isfinite(total), "objective: term ", j, " of item ", b, " is ", total);
       });
@@ -136,8 +134,7 @@ class objective {
       for (index_t m = 0; m < over_.components(); ++m) {
         Real slope = Real(0);
         for (index_t d = 0; d < over_.dims(); ++d) slope += component_slopes_(b, m, d) + marginal_slopes_(b, m, d);
-        for (index_t k = 0; k < over_.targets(); ++k) slope -= weighted_responsibility_(b, m, k);
-        out(b, m) = slope;
+        out(b, m) = slope + joint_slopes_(b, m);
         total += slope;
       }
       for (index_t m = 0; m < over_.components(); ++m)
@@ -152,6 +149,24 @@ class objective {
     return {over_.tokens(), over_.target_tokens(), over_.log_weights(), over_.log_marginals()};
   }
   Real scale_or_mean(Real scale) const { return scale < Real(0) ? Real(1) / static_cast<Real>(over_.batch()) : scale; }
+
+  /// Value of target k of a joint term; its weights c_km in the gradient, γ_km for the plain estimate.
+  template <class Term>
+  Real close_target(const Term& term, index_t b, index_t k) {
+    using estimator = typename estimator_of<Term>::type;
+    const index_t M = over_.components();
+    const auto weights = estimate_of<estimator, Real>(M, [&](index_t m) { return over_.log_weights()(b, m); });
+    const auto shares = estimate_of<estimator, Real>(M, [&](index_t m) { return over_.component_log_likelihood()(b, m, k); });
+    const Real a = term.target_weight(), correction = shares.correction() - weights.correction();
+    expects<numeric_error>(std::isfinite(correction), "objective: target ", k, " of item ", b, " has a jackknife of ",
+                           correction, ": only one component can be it, or has a weight");
+    for (index_t m = 0; m < M; ++m) {
+      weighted_responsibility_(b, m, k) = term.weight(b) * a * shares.coefficient(m);
+      if (joint_slopes_.size() > 0)
+        joint_slopes_(b, m) += term.weight(b) * a * (weights.coefficient(m) - shares.coefficient(m));
+    }
+    return -a * (over_.log_likelihood()(b, k) + correction);
+  }
 
   /// All target tokens of the joint terms, one list per item: (B, K, D). Runs first, so it is here that terms check their targets.
   array<token, 3> gather_targets(view<const token, 2> tokens, index_t components, index_t S) const {
@@ -178,7 +193,7 @@ class objective {
   bool has_values_ = false;
   array<token, 3> target_tokens_;
   marginalisation<Real, Head> over_;
-  array<Real, 2> values_;
+  array<Real, 2> values_, joint_slopes_;
   array<Real, 3> component_values_, position_values_, weighted_responsibility_, component_slopes_, marginal_slopes_;
 };
 

@@ -2,22 +2,34 @@
 #pragma once
 
 #include <dimix/marginal.hpp>
+#include <dimix/marginal/estimator.hpp>
 
 namespace dimix {
 
 /// log p(x_k | x_t) of targets (B, K, D) under the mixture with raw outputs (B, M, D, outputs): (B, K).
 /// A target may hold -1 where a position is unknown: the likelihood of the others.
-/// With K = 1 and equal weights this is minus the negative log-likelihood of tauldr losses.py DistilChain.calc_nll.
-template <class Real, class Head, backend Backend>
+/// With K = 1 and equal weights this is minus the negative log-likelihood of tauldr losses.py DistilChain.calc_nll. Over M draws of λ
+/// it is biased low by O(1/M); log_likelihood<Real, jackknife> by O(1/M^2), at a larger variance (estimator.hpp), and needs M >= 2.
+template <class Real, class Estimator = plain, class Head, backend Backend>
 array<Real, 2> log_likelihood(const Head& head, view<const token, 2> x_t, view<const Real, 4> raw, view<const token, 3> targets,
                               index_t S, const Backend& run_on, view<const Real, 2> log_weights = {}) {
+  Estimator::check("log_likelihood", raw.extent(1));
   marginalisation<Real, Head> over(
       head, x_t, raw.extent(1), S,
       {.targets = targets, .log_weights = log_weights, .marginals = false, .unknown_targets = true});
   over.observe(raw, 0, run_on);
   over.close(run_on);
   array<Real, 2> result(over.batch(), over.targets());  // (B, K)
-  std::copy_n(over.log_likelihood().data(), result.size(), result.data());
+  for (index_t b = 0; b < over.batch(); ++b) {
+    const auto weights = estimate_of<Estimator, Real>(over.components(), [&](index_t m) { return over.log_weights()(b, m); });
+    for (index_t k = 0; k < over.targets(); ++k) {
+      const auto shares =
+          estimate_of<Estimator, Real>(over.components(), [&](index_t m) { return over.component_log_likelihood()(b, m, k); });
+      result(b, k) = over.log_likelihood()(b, k) + (shares.correction() - weights.correction());
+      expects<numeric_error>(std::isfinite(result(b, k)), "log_likelihood: target ", k, " of item ", b, " has ", result(b, k),
+                             " (a jackknife of components of which only one can be it?)");
+    }
+  }
   return result;
 }
 

@@ -81,7 +81,7 @@ struct gradient_row {
   view<const typename Head::template state<Real>, 3> states;  // (B, M, D)
   view<const Storage, 4> chunk;                               // (B, Mc, D, outputs)
   index_t first;
-  view<const Real, 3> responsibility;  // (B, M, K)  weight(b) a_k γ_km
+  view<const Real, 3> responsibility;  // (B, M, K)  weight(b) a_k γ_km, or c_km of a jackknife
   view<Real, 3> slopes;                // (B, M, D)  or empty: the marginal part of d loss / d log π_m
   view<Storage, 4> out;                // (B, Mc, D, outputs)
   bool accumulate;

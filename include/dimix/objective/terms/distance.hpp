@@ -1,0 +1,58 @@
+// Distances between a target row T and a model's row p, one state at a time: value and slope d value / d log p(s), summed over s by the
+// objective. name(): what the term over each component and the term over the mixture's marginals are called in errors.
+//   forward_kl    T log(T / p)       -T                       covers what the target has
+//   reverse_kl    p log(p / T)       p log(p / T) + p         infinite where p is and T is not
+//   square        (p - T)^2          2 p (p - T)
+//   absolute      |p - T| / 2        sign(p - T) p / 2        total variation; slope 0 where they agree
+#pragma once
+
+#include <dimix/objective/terms/slope.hpp>
+
+namespace dimix {
+
+struct forward_kl {
+  static constexpr const char* name(bool of_components) { return of_components ? "distillation_bound" : "marginal_divergence"; }
+
+  template <std::floating_point Real>
+  DIMIX_HD static slope_of<Real> at(Real target, Real log_p) {
+    using std::log;
+    return target == Real(0) ? slope_of<Real>{Real(0), Real(0)} : slope_of<Real>{target * (log(target) - log_p), -target};
+  }
+};
+
+struct reverse_kl {
+  static constexpr const char* name(bool of_components) { return of_components ? "reverse_divergence" : "marginal reverse_kl"; }
+
+  template <std::floating_point Real>
+  DIMIX_HD static slope_of<Real> at(Real target, Real log_p) {
+    using std::exp, std::log;
+    const Real p = exp(log_p);
+    if (p == Real(0)) return {Real(0), Real(0)};
+    const Real value = p * (log_p - log(target));
+    return {value, value + p};
+  }
+};
+
+struct square {
+  static constexpr const char* name(bool of_components) { return of_components ? "squared_error" : "marginal square"; }
+
+  template <std::floating_point Real>
+  DIMIX_HD static slope_of<Real> at(Real target, Real log_p) {
+    using std::exp;
+    const Real p = exp(log_p), gap = p - target;
+    return {gap * gap, 2 * p * gap};
+  }
+};
+
+struct absolute {
+  static constexpr const char* name(bool of_components) { return of_components ? "total_variation" : "marginal absolute"; }
+
+  template <std::floating_point Real>
+  DIMIX_HD static slope_of<Real> at(Real target, Real log_p) {
+    using std::exp;
+    const Real p = exp(log_p), gap = p - target;
+    return gap > Real(0) ? slope_of<Real>{gap / 2, p / 2} : slope_of<Real>{-gap / 2, gap < Real(0) ? -p / 2 : Real(0)};
+  }
+};
+
+}  // namespace dimix

@@ -1,0 +1,57 @@
+// Terms of single positions: a distance between target rows and the model's, of every component or of the mixture's marginals.
+//   of_components   sum_m π_m sum_d distance(T_d, p_md)
+//   of_marginals    sum_d distance(T_d, P_d)
+// The target is a view (B, D, S), or rows made on the fly: a value with  target(b, d, s) -> Real  and  check(name, B, D, S).
+#pragma once
+
+#include <dimix/objective/terms/distance.hpp>
+
+#include <string>
+
+namespace dimix {
+
+enum class rows_of { components, marginals };
+
+template <class Real, class Distance, rows_of Rows = rows_of::components, class Target = view<const Real, 3>>
+struct row_loss {
+  Target target;
+  item_weights<Real> weights = {};
+
+  static constexpr bool uses_components = Rows == rows_of::components, uses_marginals = !uses_components, uses_joint = false;
+  DIMIX_HD Real weight(index_t b) const { return weights(b); }
+  DIMIX_HD slope_of<Real> component(index_t b, index_t d, index_t s, Real log_p) const {
+    return Distance::at(target(b, d, s), log_p);
+  }
+  DIMIX_HD slope_of<Real> marginal(index_t b, index_t d, index_t s, Real log_p) const {
+    return Distance::at(target(b, d, s), log_p);
+  }
+  void check(index_t B, index_t D, index_t S, index_t) const {
+    const char* name = Distance::name(uses_components);
+    if constexpr (requires { target.check(name, B, D, S); })
+      target.check(name, B, D, S);
+    else
+      expects_shape((std::string(name) + ": target").c_str(), target, B, D, S);
+    weights.check((std::string(name) + ": weights").c_str(), B);
+  }
+};
+
+/// Distillation: sum_m π_m sum_d KL(T_d || p_md), every component against the teacher. It is an upper bound of the divergence to the
+/// mixture (KL is convex), hence the name. Source: tauldr losses.py distil_loss, maskgit vit.py, sdtt di4c_loss; SDTT's kl-fwd.
+/// target (B, D, S): the teacher's rows.
+template <class Real>
+using distillation_bound = row_loss<Real, forward_kl>;
+
+/// Marginal: sum_d KL(T_d || P_d). With the teacher's rows the marginal loss of Di4C; with P at u the second half of consistency.
+/// target (B, D, S).
+template <class Real>
+using marginal_divergence = row_loss<Real, forward_kl, rows_of::marginals>;
+
+/// The other losses of SDTT (Deschenaux and Gulcehre 2024): kl-bwd, mse and tvd. target (B, D, S); factorized students have M = 1.
+template <class Real>
+using reverse_divergence = row_loss<Real, reverse_kl>;
+template <class Real>
+using squared_error = row_loss<Real, square>;
+template <class Real>
+using total_variation = row_loss<Real, absolute>;
+
+}  // namespace dimix
