@@ -7,6 +7,11 @@
 //   student at (x_t, t, λ_m)    consistency against them, datapoint against x_0, marginal against T; gradient to its raw outputs
 //   student at (x_τ, τ, λ)      distillation against the teacher at small times τ, each row with its own x_τ, τ and λ
 //
+// A teacher that is a mixture itself (a second round) is asked with K draws of λ: x_u^(k) comes from component k, T is the mean of the
+// components' rows. At τ it gives x_0^(k) from component k, and the student, with M draws of λ, has the consistency loss against them
+// and T: the teacher's correlations are learned, not its rows into every component. R = distillation_rows then cost M evaluations
+// each: 1 does.
+//
 // Loss = w_c consistency + α(t) datapoint + w_m marginal + w_d distillation, each a mean over items; see objective/terms.hpp.
 // Sources: paper, section 3; tauldr losses.py DistilChain.calc_loss; maskgit vit.py train_di4c; sdtt multi_round_sdtt.py di4c_loss.
 // Terms of the user's own (Extra) join the student's site at (x_t, t, λ).
@@ -84,6 +89,7 @@ class distiller {
 
  private:
   using kernel = typename Process::template kernel<Real>;
+  static constexpr bool mixture_teacher = mixture_denoiser<Teacher, Real>;
 
   index_t targets() const { return options_.targets == 0 ? options_.components : options_.targets; }
 
@@ -97,7 +103,7 @@ class distiller {
     corrupt(process_, x_0, t_, random_, items, x_t_.whole(), run_on_);
 
     // teacher at (x_t, t): T, and K draws of x_u
-    const index_t teacher_components = mixture_denoiser<Teacher, Real> ? K : 1;
+    const index_t teacher_components = mixture_teacher ? K : 1;
     const auto teacher_raw = ask(teacher_, x_t_, t_, items, teacher_components, 3, teacher_raw_);  // (B, 1 or K, D, outputs)
     const array<Real, 3> T = marginals<Real>(head_of(teacher_, process_.space()), x_t_, teacher_raw, S, run_on_);
     const auto x_u = draw_x_u(items, teacher_raw, K);  // (B K, D)
@@ -247,7 +253,7 @@ class distiller {
     student_.backward_log_weights(sum);
   }
 
-  // ---- the site of distillation: B R rows with one component each, all of them where they are enumerated ----
+  // ---- the site of distillation: B R rows; one component each, all of them where they are enumerated or the teacher is a mixture ----
 
   void distillation_site(view<const token, 2> x_0, std::uint64_t first_item, distiller_losses& losses) {
     const index_t B = x_0.extent(0), D = x_0.extent(1), R = options_.distillation_rows, S = process_.max_states();
@@ -260,15 +266,29 @@ class distiller {
     }
     x_t_.resize(B * R, D);  // (B R, D)
     corrupt(process_, clean, t_, random_, items, x_t_.whole(), run_on_, 1);
-    const auto teacher_raw = ask(teacher_, x_t_, t_, items, 1, 4, teacher_raw_);  // (B R, 1, D, outputs)
-    const array<Real, 3> T = marginals<Real>(head_of(teacher_, process_.space()), x_t_, teacher_raw, S, run_on_);
-    const index_t M = options_.draws == latent_draws::enumerated ? options_.components : index_t{1};
+    const index_t K = mixture_teacher ? targets() : index_t{1};
+    const auto teacher_raw = ask(teacher_, x_t_, t_, items, K, 4, teacher_raw_);  // (B R, 1 or K, D, outputs)
+    const auto teacher_head = head_of(teacher_, process_.space());
+    const array<Real, 3> T = marginals<Real>(teacher_head, x_t_, teacher_raw, S, run_on_);  // (B R, D, S)
+    const bool all = mixture_teacher || options_.draws == latent_draws::enumerated;
+    const index_t M = all ? options_.components : index_t{1};
     const auto asked = request_of(student_, x_t_, t_, items, M, 2);
     raw_.resize(B * R, M, D, student_.outputs());       // (B R, M, D, outputs)
     gradient_.resize(B * R, M, D, student_.outputs());  // (B R, M, D, outputs)
     student_.forward(asked, raw_.whole());
-    run(head_of(student_, process_.space()), gradient_mode::overwrite, losses, {&losses.distillation},
-        distillation_bound<Real>{T, {{}, static_cast<Real>(options_.distillation_weight)}});
+    const item_weights<Real> weight{{}, static_cast<Real>(options_.distillation_weight)};
+    const auto head = head_of(student_, process_.space());
+    const auto learn = [&](const auto& term) { run(head, gradient_mode::overwrite, losses, {&losses.distillation}, term); };
+    if constexpr (mixture_teacher) {
+      array<token, 3> draws(B * R, K, D);  // (B R, K, D)
+      draw_tokens<Real>(teacher_head, x_t_, teacher_raw, S, random_, purpose::teacher, items, 0, draws.whole(), run_on_);
+      if (options_.control_variates)
+        learn(consistency<Real>{{draws, weight}, {T, weight}});
+      else
+        learn(joint_negative_log_likelihood<Real>{draws, weight});
+    } else {
+      learn(distillation_bound<Real>{T, weight});
+    }
     student_.backward(gradient_);
   }
 

@@ -26,7 +26,7 @@ struct distiller_options {
   time_weight datapoint_time = time_weight::constant;
   double marginal_weight = 1;
   double distillation_weight = 1;
-  index_t distillation_rows = 8;       // per item; 0: none
+  index_t distillation_rows = 8;       // per item; 0: none. With a mixture as teacher each has M components: 1 does
   double distillation_time = 1.0 / 8;  // τ uniform below it
   std::uint64_t seed = 0;
 };
