@@ -25,6 +25,7 @@
 #include <dimix/denoiser/with_classes.hpp>         // asked for the class of every item
 #include <dimix/denoiser/with_head.hpp>            // a network with a head of its own
 #include <dimix/distiller.hpp>                     // learn: one training step
+#include <dimix/distiller/teacher_rows.hpp>        // targets of k teacher steps
 #include <dimix/forward_process.hpp>               // q(x_t|x_0), q(x_t|x_s), q(x_s|x_t,x_0), rates, prior
 #include <dimix/forward_process/reverse_rate.hpp>  // x_0-prediction to rates of jumps
 #include <dimix/forward_process/score.hpp>         // x_0-prediction to score
