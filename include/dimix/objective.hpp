@@ -102,11 +102,11 @@ class objective {
     expects(over_.closed(), "objective::gradient: comes after close()");
     expects(same_shape(view<const Storage, 4>(out), chunk), "objective::gradient: out has shape ", shape_of(out), ", but ",
             shape_of(chunk), " is needed");
+    using row = gradient_row<Real, Storage, Head, Terms...>;
     run_on.template sweep<Real>(
-        over_.batch() * over_.dims(), 2 * over_.states(),
-        gradient_row<Real, Storage, Head, Terms...>{over_.head_of_rows(), terms_, site(), over_.head_states(), chunk, first,
-                                                    weighted_responsibility_, marginal_slopes_, out,
-                                                    mode == gradient_mode::accumulate, scale_or_mean(scale)});
+        over_.batch() * over_.dims(), row::tile_size(over_.states(), chunk.extent(3)),
+        row{over_.head_of_rows(), terms_, site(), over_.head_states(), chunk, first, weighted_responsibility_, marginal_slopes_,
+            out, mode == gradient_mode::accumulate, scale_or_mean(scale)});
   }
 
   /// Values of term j, one per item, without weights: (B).

@@ -32,6 +32,8 @@ struct stepped {
 
   template <class Real>
   using state = typename Head::template state<Real>;
+  /// With tables the gradient of one output reads all the others.
+  static constexpr bool reads_other_outputs = rate_space<decltype(Kernel::space)>;
 
   DIMIX_HD constexpr index_t outputs(index_t S) const { return inner.outputs(S); }
 

@@ -72,7 +72,18 @@ struct value_row {
   }
 };
 
-/// Row (b, d): the gradient of all components of the chunk. tile: U(s) first, then the slopes of one component.
+/// Whether a row's backward reads outputs that it has written already: then the gradient of a row is kept in the tile until it is whole, so
+/// that it may go where the outputs were.
+template <class Head>
+inline constexpr bool reads_other_outputs = [] {
+  if constexpr (requires { Head::reads_other_outputs; })
+    return bool(Head::reads_other_outputs);
+  else
+    return false;
+}();
+
+/// Row (b, d): the gradient of all components of the chunk. tile: U(s) first, then the slopes of one component (S each), then its
+/// gradient (outputs) where it has to be kept.
 template <class Real, class Storage, class Head, class... Terms>
 struct gradient_row {
   Head head;
@@ -87,9 +98,13 @@ struct gradient_row {
   bool accumulate;
   Real scale;
 
+  /// Reals of tile.
+  static constexpr index_t tile_size(index_t S, index_t outputs) { return 2 * S + (apart ? outputs : 0); }
+
   template <class Group>
   DIMIX_HD void operator()(const Group& group, view<Real, 1> tile, index_t row_index) const {
-    const index_t b = row_index / site.tokens.extent(1), d = row_index % site.tokens.extent(1), S = tile.extent(0) / 2;
+    const index_t b = row_index / site.tokens.extent(1), d = row_index % site.tokens.extent(1), outputs = chunk.extent(3),
+                  S = (tile.extent(0) - (apart ? outputs : 0)) / 2;
     const place at{b, d, site.tokens(b, d)};
     const auto U = tile.slice(0, S), slope = tile.slice(S, S);  // (S) each
     bool prepared = false;
@@ -105,11 +120,18 @@ struct gradient_row {
       if (!prepared) marginal_slopes(group, b, d, U);
       prepared = true;
       component_slopes(group, row, b, m, d, U, slope);
-      row.backward(
-          group, S, [&](index_t s) { return slope[s]; },
-          [&](index_t o, Real g) {
-            target[o] = static_cast<Storage>((accumulate ? static_cast<Real>(target[o]) : Real(0)) + scale * g);
-          });
+      const auto write = [&](index_t o, Real g) {
+        target[o] = static_cast<Storage>((accumulate ? static_cast<Real>(target[o]) : Real(0)) + scale * g);
+      };
+      const auto slope_at = [&](index_t s) { return slope[s]; };
+      if constexpr (apart) {
+        const auto whole = tile.slice(2 * S, outputs);  // (outputs)
+        row.backward(group, S, slope_at, [&](index_t o, Real g) { whole[o] = g; });
+        group.sync();
+        group.for_each(outputs, [&](index_t o) { write(o, whole[o]); });
+      } else {
+        row.backward(group, S, slope_at, write);
+      }
       group.sync();
     }
   }
@@ -173,6 +195,7 @@ struct gradient_row {
     group.sync();
   }
 
+  static constexpr bool apart = reads_other_outputs<Head>;
   static constexpr bool reads_marginals = (Terms::uses_marginals || ...) || (joint_with_control_variate<Terms> || ...);
 };
 
