@@ -16,6 +16,7 @@
 #include <dimix/objective/terms/joint_likelihood.hpp>  // of sequences: likelihood, correlation, consistency
 #include <dimix/objective/terms/row_loss.hpp>          // of rows: distillation, marginal, the losses of SDTT
 #include <dimix/objective/terms/slope.hpp>             // what a term is made of
+#include <dimix/objective/terms/variational.hpp>       // the bound in discrete time, and cross entropy
 
 #include <concepts>
 
@@ -67,7 +68,7 @@ static_assert(loss_term<distillation_bound<float>, float> && loss_term<marginal_
               loss_term<correlation<float>, float> && loss_term<joint_negative_log_likelihood<float>, float> &&
               loss_term<jackknife_negative_log_likelihood<float>, float> && loss_term<consistency<float>, float> &&
               loss_term<reverse_divergence<float>, float> && loss_term<squared_error<float>, float> &&
-              loss_term<total_variation<float>, float>);
+              loss_term<total_variation<float>, float> && loss_term<cross_entropy<float>, float>);
 
 /// Terms side by side, walkable in host and device code: each(f) calls f(term, number).
 template <class... Terms>

@@ -1,7 +1,8 @@
 // Terms of single positions: a distance between target rows and the model's, of every component or of the mixture's marginals.
 //   of_components   sum_m π_m sum_d distance(T_d, p_md)
 //   of_marginals    sum_d distance(T_d, P_d)
-// The target is a view (B, D, S), or rows made on the fly: a value with  target(b, d, s) -> Real  and  check(name, B, D, S).
+// The target is a view (B, D, S), or rows made on the fly (terms/variational.hpp): a value with  target(b, d, s) -> Real,
+// check(name, B, D, S) and name(), what the term is called in errors.
 #pragma once
 
 #include <dimix/objective/terms/distance.hpp>
@@ -26,7 +27,12 @@ struct row_loss {
     return Distance::at(target(b, d, s), log_p);
   }
   void check(index_t B, index_t D, index_t S, index_t) const {
-    const char* name = Distance::name(uses_components);
+    const char* name = [] {
+      if constexpr (requires { Target::name(); })
+        return Target::name();
+      else
+        return Distance::name(uses_components);
+    }();
     if constexpr (requires { target.check(name, B, D, S); })
       target.check(name, B, D, S);
     else
