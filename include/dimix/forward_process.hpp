@@ -2,7 +2,9 @@
 //
 //   q(x_t | x_0), q(x_t | x_s), q(x_s | x_t, x_0)   process.between(s, t): where noise replaces a state by a draw of π (identity + rank
 //                                                   one) kernel.hpp, O(1) per probability, no table; where it jumps by rates of
-//                                                   its own (rate_space) table_kernel.hpp, one S x S table per distinct time
+//                                                   its own (rate_space) table_kernel.hpp, one S x S table per distinct time; where
+//                                                   it masks or redraws mask_and_replace_kernel.hpp, O(1); where positions
+//                                                   differ in kind mixed_kernel.hpp
 //   rate of the jumps a -> y at time t              process.jump_rate(d, a, y, t)
 //   the law of x_1                                  the space's prior
 // Times are doubles on the host: coefficients are formed once per item in double and handed to row bodies in Real.
@@ -47,14 +49,10 @@ class forward_process {
 
   /// R_t(a, y) for y != a: the rate of jumps from a to y per unit of time; the diagonal makes rows sum to zero.
   DIMIX_HD double jump_rate(index_t d, token a, token y, double t) const {
-    if constexpr (rate_space<Space>) {
-      double leaves = 0;
-      for (token b = 0; a == y && b < space_.states(d); ++b)
-        if (b != a) leaves += space_.base_rate(a, b);
-      return rate(schedule_, t) * (a == y ? -leaves : space_.base_rate(a, y));
-    } else {
-      return rate(schedule_, t) * (space_.prior(d, y) - (a == y ? 1.0 : 0.0));
-    }
+    double leaves = 0;
+    for (token b = 0; a == y && b < space_.states(d); ++b)
+      if (b != a) leaves += base_rate(space_, d, a, b);
+    return rate(schedule_, t) * (a == y ? -leaves : base_rate(space_, d, a, y));
   }
 
  private:

@@ -11,32 +11,52 @@
 //     row.backward(group, S, slope, write)   slope(s) = d loss / d log p(s) -> write(i, d loss / d raw[i]) for every output
 //   with raw a view of the outputs and `at` a place: item b, position d, x_t there.
 // Laws (tests/laws/head.hpp): sum_s exp(log_prob(s)) = 1; backward = central difference of log_prob; a fixed row has zero gradient.
+// A head may be meant for some spaces only: head_fits<Head, Space> is false where its rows would be wrong, and then nothing that puts the two
+// together compiles.
 #pragma once
 
 #include <dimix/head/concept.hpp>
+#include <dimix/head/mixed.hpp>
+#include <dimix/head/padded.hpp>
 #include <dimix/head/row.hpp>
 #include <dimix/head/softmax.hpp>
 #include <dimix/head/subs.hpp>
 #include <dimix/head/truncated_logistic.hpp>
+#include <dimix/head/values_only.hpp>
 
 namespace dimix {
 
-/// The head of a space when the denoiser names none: subs where there is a mask, softmax elsewhere.
+/// The head of a position of one kind: subs where noise only hides, values_only where it masks and leaves tokens in doubt, softmax elsewhere.
 template <state_space Space>
-DIMIX_HD constexpr auto default_head(const Space& space) {
-  if constexpr (masked_space<Space>)
+DIMIX_HD constexpr auto head_of_values(const Space& space) {
+  if constexpr (revealing_space<Space>)
     return subs{space.mask()};
+  else if constexpr (masked_space<Space>)
+    return values_only{space.mask()};
   else
     return softmax{};
 }
 
-/// The head of a denoiser over a space: net.head() if it has one.
+/// The head of a space when the denoiser names none: that of its values, over the states that a position has, kind by kind.
+template <state_space Space>
+constexpr auto default_head(const Space& space) {
+  if constexpr (requires { space.spaces(); })
+    return mixed_head(space.kinds(), map(space.spaces(), [](const auto& own) { return padded(head_of_values(own), own); }));
+  else if constexpr (equal_states<Space>)
+    return head_of_values(space);
+  else
+    return padded(head_of_values(space), space);
+}
+
+/// The head of a denoiser over a space: net.head() if it has one. Does not compile where the head does not fit the space.
 template <class Net, state_space Space>
 constexpr auto head_of(const Net& net, const Space& space) {
-  if constexpr (requires { net.head(); })
+  if constexpr (requires { net.head(); }) {
+    expects_head_fits<std::decay_t<decltype(net.head())>, Space>();
     return net.head();
-  else
+  } else {
     return default_head(space);
+  }
 }
 
 }  // namespace dimix

@@ -8,14 +8,17 @@
 //   x.mask()          the state that means "hidden"; then π is all on it
 //   x.draw_prior(d, bits)   a state from π_d, from 64 random bits; by a walk over prior(d, s) where it is missing
 //   X::ordered        static constexpr bool, true where states are levels: their differences are distances
+//   X::states_vary    false where every position has max_states() states, so that heads need not ask (without it they ask)
+//   x.at_position(d, f)     f(the space of position d), where positions differ in kind: state_space/mixed.hpp
 // Host-device, pure, O(1), trivially copyable, no bytes when everything is known at compile time.
 // Laws (tests/laws/state_space.hpp): sum_s prior(d, s) = 1; draw_prior follows prior (chi-square).
 //
 // The forward process of a space jumps to a draw of π at the schedule's rate: q_{t|s} = r I + (1 - r) 1 π^T with r = alpha_t / alpha_s.
-// Absorbing has π = [mask], uniform π = 1/S, and a user's space any π. A space with base_rate(a, y) has jumps of its own (rate_space).
+// Absorbing has π = [mask], uniform π = 1/S, and a user's space any π. A space with base_rate(a, y) has jumps of its own (rate_space), and
+// one with mask_share() is redrawn or masked (replacing_space).
 #pragma once
 
-#include <dimix/core/error.hpp>
+#include <dimix/core/check.hpp>
 #include <dimix/core/rng.hpp>
 #include <dimix/denoiser.hpp>
 
@@ -50,6 +53,76 @@ concept ordered_space = state_space<X> && requires {
   requires X::ordered;
 };
 
+/// A space whose noise masks for good in a share of its hits, and else redraws a value uniformly: mask_share() in (0, 1). See
+/// state_space/mask_and_replace.hpp.
+template <class X>
+concept replacing_space = masked_space<X> && requires(const X x) {
+  { x.mask_share() } -> std::same_as<double>;
+};
+
+/// A space whose noise does nothing but hide: a token that is not the mask is x_0 for certain.
+template <class X>
+concept revealing_space = masked_space<X> && !rate_space<X> && !replacing_space<X>;
+
+/// A space that says at compile time that every position has max_states() states.
+template <class X>
+concept equal_states = state_space<X> && requires {
+  requires !X::states_vary;
+};
+
+/// f(the space of position d): of a mixed space one of its members, of another the space itself. The same for kernels.
+DIMIX_EXEC_CHECK_DISABLE
+template <class X, class F>
+DIMIX_HD decltype(auto) at_position(const X& space, index_t d, const F& f) {
+  if constexpr (requires { space.at_position(d, f); })
+    return space.at_position(d, f);
+  else
+    return f(space);
+}
+
+/// Whether s means "hidden" at position d.
+template <state_space X>
+DIMIX_HD bool is_mask(const X& space, index_t d, token s) {
+  return at_position(space, d, [s](const auto& own) {
+    if constexpr (masked_space<std::decay_t<decltype(own)>>)
+      return s == own.mask();
+    else
+      return false;
+  });
+}
+
+/// Whether a token of position d that is not the mask is x_0 for certain.
+template <state_space X>
+DIMIX_HD bool reveals(const X& space, index_t d) {
+  return at_position(space, d, [](const auto& own) { return revealing_space<std::decay_t<decltype(own)>>; });
+}
+
+/// The rate of jumps a -> y, a != y, of position d before the schedule's factor.
+template <state_space X>
+DIMIX_HD double base_rate(const X& space, index_t d, token a, token y) {
+  return at_position(space, d, [d, a, y](const auto& own) {
+    using own_space = std::decay_t<decltype(own)>;
+    if constexpr (rate_space<own_space>) {
+      return own.base_rate(a, y);
+    } else if constexpr (replacing_space<own_space>) {
+      const double redrawn = (1 - own.mask_share()) / static_cast<double>(own.states(d) - 1);
+      return a == own.mask() ? 0.0 : y == own.mask() ? own.mask_share() : redrawn;
+    } else {
+      return own.prior(d, y);
+    }
+  });
+}
+
+/// Throws unless every token of (B, D) can be data: a state, and not the mask.
+template <state_space Space>
+void expects_data(const char* name, view<const token, 2> tokens, const Space& space) {
+  expects_tokens(name, tokens, space);
+  for (index_t b = 0; b < tokens.extent(0); ++b)
+    for (index_t d = 0; d < tokens.extent(1); ++d)
+      expects(!is_mask(space, d, tokens(b, d)), name, "[", b, ", ", d, "] = ", tokens(b, d),
+              " is the mask, which no data holds");
+}
+
 /// A state from the noise law of position d.
 template <state_space X>
 DIMIX_HD token draw_prior(const X& space, index_t d, std::uint64_t bits) {
@@ -65,10 +138,12 @@ DIMIX_HD token draw_prior(const X& space, index_t d, std::uint64_t bits) {
 template <index_t S>
 struct state_count {
   static_assert(S >= 2, "a state space needs at least 2 states");
+  static constexpr bool states_vary = false;
   DIMIX_HD constexpr index_t count() const { return S; }
 };
 template <>
 struct state_count<0> {
+  static constexpr bool states_vary = false;
   index_t S;
   DIMIX_HD constexpr index_t count() const { return S; }
 };
@@ -77,6 +152,8 @@ struct state_count<0> {
 
 #include <dimix/state_space/absorbing.hpp>
 #include <dimix/state_space/birth_death.hpp>
+#include <dimix/state_space/mask_and_replace.hpp>
+#include <dimix/state_space/mixed.hpp>
 #include <dimix/state_space/ordinal.hpp>
 #include <dimix/state_space/rate_table.hpp>
 #include <dimix/state_space/uniform.hpp>

@@ -11,6 +11,10 @@ using namespace test_core;
 
 namespace {
 
+struct first_is_hidden {
+  int operator()(index_t d) const { return d == 0 ? 0 : 1; }
+};
+
 const forward_process<absorbing<4>, log_linear> masked;
 const forward_process<uniform<4>, log_linear> noisy;
 const cpu one(1);
@@ -22,6 +26,18 @@ TEST_CASE("bad input: times of a process") {
   refuses<invalid_argument>([] { masked.between(0.5, 1.25); }, {"forward_process::between", "t = 1.25"});
   refuses<invalid_argument>([] { masked.between(0.75, 0.5); }, {"forward_process::between", "s = 0.75", "t = 0.5"});
   refuses<invalid_argument>([] { masked.between(0.5, not_a_number); }, {"forward_process::between", "t = nan"});
+}
+
+TEST_CASE("bad input: spaces") {
+  for (double share : {0.0, 1.0, -0.5, not_a_number})
+    refuses<invalid_argument>([&] { mask_and_replace<4>{share}; }, {"mask_and_replace: mask_share = "});
+  refuses<invalid_argument>([] { mask_and_replace<>(2, 0.5); }, {"mask_and_replace: S = 2"});
+  const int kinds[] = {0, 1, 2};
+  const forward_process process(mixed(listed_kinds(view<const int, 1>(kinds, 3)), absorbing<4>{}, uniform<4>{}), log_linear{});
+  array<token, 2> x_0(2, 4), x_t(2, 4), three(2, 3);  // (B, D)
+  refuses<invalid_argument>([&] { corrupt(process, x_0, times(2, 0.5), rng{}, ids(2), x_t, one); },
+                            {"listed_kinds: kinds of 3 positions", "D = 4"});
+  refuses<invalid_argument>([&] { draw_initial(process, rng{}, ids(2), three); }, {"listed_kinds: kinds[2] = 2", "2 spaces"});
 }
 
 TEST_CASE("bad input: corrupt and draw_initial") {
@@ -115,6 +131,12 @@ TEST_CASE("bad input: options of sample") {
   refuses<invalid_argument>([&] { run({.grid = {1, 0.5, 0.5, 0}}); }, {"sample", "must fall", "grid[2] = 0.5"});
   refuses<invalid_argument>([&] { run({.grid = {1, not_a_number, 0}}); }, {"sample", "must fall", "grid[1] = nan"});
   array<token, 2> evidence(2, 3), other(1, 3);  // (B, D)
+  evidence.fill(-1);
+  const forward_process two_kinds(mixed(first_is_hidden{}, absorbing<4>{}, uniform<4>{}), log_linear{});
+  evidence(0, 0) = 1, evidence(1, 2) = 3;
+  const auto x = sample(two_kinds, net, {.batch = 2, .dims = 3, .evidence = evidence}, one);  // (B, D)
+  CHECK(x(0, 0) == 1);
+  CHECK(x(1, 2) == 3);
   evidence.fill(-1);
   refuses<invalid_argument>([&] { run({.batch = 2, .dims = 3, .evidence = other}); }, {"sample: evidence", "(1, 3)", "(2, 3)"});
   evidence(1, 2) = 4;

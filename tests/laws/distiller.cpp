@@ -77,6 +77,12 @@ void step_is_the_gradient_of_its_loss(const Space& space, distiller_options opti
   CHECK(largest > 1e-3);
 }
 
+/// Hidden, redrawn and levels, with 4, 3 and 3 states.
+struct kind_is_position {
+  int operator()(index_t d) const { return static_cast<int>(d); }
+};
+auto three_kinds() { return mixed(kind_is_position{}, absorbing<4>{}, uniform<3>{}, birth_death<3>{}); }
+
 }  // namespace
 
 TEST_CASE("a step's gradient is that of its loss") {
@@ -94,6 +100,8 @@ TEST_CASE("a step's gradient is that of its loss") {
         CAPTURE(fraction);
         step_is_the_gradient_of_its_loss(absorbing<4>{}, options);
         step_is_the_gradient_of_its_loss(uniform<3>{}, options);
+        step_is_the_gradient_of_its_loss(mask_and_replace<4>{0.6}, options);
+        step_is_the_gradient_of_its_loss(three_kinds(), options);
       }
 }
 

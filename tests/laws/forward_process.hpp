@@ -169,8 +169,7 @@ void check_draws(const Process& process, index_t D, double s, double t) {
   for (index_t d = 0; d < D; ++d) {
     const auto S = static_cast<token>(process.space().states(d));
     for (token x_0 = 0; x_0 < S; ++x_0) {
-      if (dimix::masked_space<typename Process::space_type> && process.space().prior(d, x_0) == 1)
-        continue;  // data holds no mask
+      if (dimix::is_mask(process.space(), d, x_0)) continue;  // data holds no mask
       std::vector<double> counts(static_cast<std::size_t>(S)), law;
       for (token y = 0; y < S; ++y) law.push_back(k.marginal_t(d, x_0, y));
       const dimix::rng random{static_cast<std::uint64_t>(100 + x_0)};

@@ -14,6 +14,8 @@ TEST_CASE_TEMPLATE("laws: heads of x_0", Real, float, double) {
       laws::check_head<Real>(subs{mask}, S, {0, 0, 0}, seed);
       laws::check_head<Real>(subs{mask, -1e6}, S, {0, 0, mask}, seed);
       laws::check_head<Real>(subs{mask, -1e6}, S, {0, 0, 1 % mask}, seed);
+      laws::check_head<Real>(values_only{mask}, S, {0, 0, mask}, seed);
+      laws::check_head<Real>(values_only{mask}, S, {0, 0, 0}, seed);
     }
   }
 }
@@ -52,16 +54,16 @@ TEST_CASE("laws: softmax and subs hold far from zero") {
 namespace {
 
 template <class Real, class Head, class Process>
-void check_stepped(const Head& head, const Process& process) {
+void check_stepped(const Head& head, const Process& process, index_t d = 0) {
   using kernel = typename Process::template kernel<Real>;
   for (auto [s, t] : {std::pair{0.0, 0.5}, {0.3, 0.7}, {0.69, 0.7}, {0.2, 1.0}, {0.0, 1.0}, {0.5, 0.5}}) {
     CAPTURE(s);
     CAPTURE(t);
     const std::vector<kernel> kernels{process.template between<Real>(0, 0.1), process.template between<Real>(s, t)};
     const stepped<Head, kernel> to_s{head, {kernels.data(), 2}};
-    for (token now = 0; now < process.max_states(); ++now) {
+    for (token now = 0; now < process.space().states(d); ++now) {
       CAPTURE(now);
-      if (kernels[1].marginal_t(0, now, now) > 0) laws::check_head<Real>(to_s, process.max_states(), {1, 0, now}, 7);
+      if (kernels[1].marginal_t(d, now, now) > 0) laws::check_head<Real>(to_s, process.max_states(), {1, d, now}, 7);
     }
   }
 }
@@ -74,6 +76,38 @@ TEST_CASE_TEMPLATE("laws: heads pushed to x_s", Real, float, double) {
   check_stepped<Real>(softmax{}, forward_process(uniform<5>{}, log_linear{}));
   check_stepped<Real>(softmax{}, forward_process(laws::skewed{}, cosine{}));
   check_stepped<Real>(softmax{}, forward_process(ordinal(5, {.rate_sigma = 1.5, .target_sigma = 5}), linear{0, 4}));
+  check_stepped<Real>(values_only{4}, forward_process(mask_and_replace<5>{0.7}, log_linear{}));
+  check_stepped<Real>(softmax{}, forward_process(mask_and_replace<5>{0.7}, log_linear{}));
+  for (index_t d = 0; d < 4; ++d) {
+    CAPTURE(d);
+    const auto space = laws::some_mixture();
+    check_stepped<Real>(default_head(space), forward_process(space, log_linear{}), d);
+  }
+}
+
+TEST_CASE_TEMPLATE("laws: states that a position does not have are impossible", Real, float, double) {
+  const auto check = [](const auto& space, index_t D) {
+    const auto heads = default_head(space);
+    const index_t S = space.max_states();
+    for (index_t d = 0; d < D; ++d)
+      for (token now = 0; now < space.states(d); ++now) {
+        CAPTURE(d);
+        CAPTURE(now);
+        laws::check_head<Real>(heads, S, {0, d, now}, 11);
+        array<Real, 1> raw(S);  // (S)
+        raw.fill(Real(3));
+        const view<const Real, 1> given = raw;
+        const auto row = make_row<Real>(serial_group{}, heads, given, place{0, d, now});
+        for (index_t s = space.states(d); s < S; ++s) CHECK(row.log_prob(s) == -infinity<Real>());
+        for (token s = 0; s < space.states(d); ++s)
+          if (row.fixed() < 0) CHECK((row.log_prob(s) == -infinity<Real>()) == is_mask(space, d, s));
+      }
+  };
+  check(laws::skewed{}, 2);
+  check(laws::some_mixture(), 4);
+  check(mask_and_replace<4>{}, 1);
+  CHECK(std::is_same_v<decltype(default_head(ordinal(4))), softmax>);  // equal S asks nothing
+  CHECK(std::is_same_v<decltype(default_head(absorbing<4>{})), subs>);
 }
 
 TEST_CASE("laws: stepped with s = 0 is the head itself under subs") {
@@ -100,7 +134,7 @@ TEST_CASE("laws: the head of a denoiser is its own, or that of the space") {
   struct own {
     subs head() const { return {7}; }
   };
-  CHECK(head_of(own{}, uniform<8>{}).mask == 7);
+  CHECK(head_of(own{}, absorbing<9>{}).mask == 7);
   CHECK(head_of(plain{}, absorbing<8>{}).mask == 7);
   CHECK(std::is_same_v<decltype(head_of(plain{}, uniform<8>{})), softmax>);
 }

@@ -49,8 +49,9 @@ TEST_CASE("laws: where alpha reaches 0 the bound of a random prior does too, in 
     array<float, 4> raw_float(B, 1, 1, S), slope_float(B, 1, 1, S);
     std::transform(raw.begin(), raw.end(), raw_float.begin(), [](double x) { return static_cast<float>(x); });
     std::transform(raw_float.begin(), raw_float.end(), raw.begin(), [](float x) { return x; });
-    const auto wide = nelbo<double>(process, softmax{}, at.x_0, at.x_t, at.t, raw, cpu{1}, slope.whole());
-    const auto narrow = nelbo<float>(process, softmax{}, at.x_0, at.x_t, at.t, raw_float, cpu{1}, slope_float.whole());
+    const auto head = default_head(process.space());
+    const auto wide = nelbo<double>(process, head, at.x_0, at.x_t, at.t, raw, cpu{1}, slope.whole());
+    const auto narrow = nelbo<float>(process, head, at.x_0, at.x_t, at.t, raw_float, cpu{1}, slope_float.whole());
     laws::worst values, slopes;
     for (index_t b = 0; b < B; ++b)
       values.see(std::abs(wide(b) - static_cast<double>(narrow(b))) / (1e-30 + wide(b)), "b =", b);
@@ -65,6 +66,8 @@ TEST_CASE("laws: where alpha reaches 0 the bound of a random prior does too, in 
     both(forward_process(laws::skewed{}, cosine{}), t, 4e-5);
   }
   CHECK(both(forward_process(uniform<4>{}, log_linear{0}), 1, 1e-5) == 0);
+  for (double t : {0.2, 0.8, 0.99, 1 - 1e-6}) both(forward_process(mask_and_replace<4>{0.7}, log_linear{0}), t, 4e-5);
+  CHECK(both(forward_process(mask_and_replace<4>{0.7}, log_linear{0}), 1, 1e-5) == 0);
   CHECK(both(forward_process(uniform<4>{}, linear{0, 40}), 1, 1e-5) < 1e-14);
 }
 
@@ -74,6 +77,39 @@ TEST_CASE("laws: where noise has rates of its own") {
     laws::check_nelbo(levels, softmax{}, t);
     laws::check_nelbo(forward_process(birth_death<4>{}, log_linear{}), softmax{}, t);
     laws::check_minimiser(levels, softmax{}, t, {0.2, 0.1, 0.3, 0.3, 0.1});
+  }
+}
+
+TEST_CASE("laws: where noise masks or redraws") {
+  for (double t : {0.02, 0.4, 0.99}) {
+    CAPTURE(t);
+    laws::check_nelbo(forward_process(mask_and_replace<4>{0.6}, log_linear{}), values_only{3}, t);
+    laws::check_nelbo(forward_process(mask_and_replace<3>{0.1}, cosine{}), values_only{2}, t);
+    laws::check_minimiser(forward_process(mask_and_replace<4>{0.6}, log_linear{}), values_only{3}, t, {0.6, 0.3, 0.1});
+  }
+}
+
+TEST_CASE("laws: masking or redrawing has the bound of absorbing where hits mask, of uniform where they redraw") {
+  const double time = 0.4;
+  array<token, 2> x_0(3, 1), masked(3, 1), visible(3, 1);  // (B, D)
+  array<double, 1> t(3);                                   // (B)
+  array<double, 4> raw(3, 1, 1, 4), values(3, 1, 1, 3);    // (B, 1, D, S)
+  laws::fill_noise(raw, 4, 2);
+  t.fill(time);
+  for (index_t b = 0; b < 3; ++b) {
+    x_0(b, 0) = static_cast<token>(b), masked(b, 0) = 3, visible(b, 0) = static_cast<token>(b == 0 ? 0 : b - 1);
+    for (index_t s = 0; s < 3; ++s) values(b, 0, 0, s) = raw(b, 0, 0, s);
+  }
+  const log_linear schedule{};
+  const auto mostly_masks = nelbo<double>(forward_process(mask_and_replace<4>{1 - 1e-9}, schedule), values_only{3}, x_0, masked,
+                                          t, raw, cpu{1}),
+             hides = nelbo<double>(forward_process(absorbing<4>{}, schedule), subs{3}, x_0, masked, t, raw, cpu{1}),
+             mostly_redraws = nelbo<double>(forward_process(mask_and_replace<4>{1e-9}, schedule), values_only{3}, x_0, visible,
+                                            t, raw, cpu{1}),
+             replaces = nelbo<double>(forward_process(uniform<3>{}, schedule), softmax{}, x_0, visible, t, values, cpu{1});
+  for (index_t b = 0; b < 3; ++b) {
+    CHECK(mostly_masks(b) == doctest::Approx(hides(b)).epsilon(1e-6));
+    CHECK(mostly_redraws(b) == doctest::Approx(replaces(b)).epsilon(1e-6));
   }
 }
 
@@ -140,6 +176,12 @@ TEST_CASE("laws: for the exact denoiser the bound is the entropy of the data") {
   CHECK(bound_of_exact_denoiser(forward_process(uniform<2>{}, log_linear{1e-9}), sequences, law, 400) ==
         doctest::Approx(entropy).epsilon(1e-4));
   CHECK(bound_of_exact_denoiser(forward_process(laws::skewed{}, linear{0, 12}), sequences, law, 400) ==
+        doctest::Approx(entropy).epsilon(1e-3));
+  CHECK(bound_of_exact_denoiser(forward_process(mask_and_replace<4>{0.7}, linear{0, 40}), sequences, law, 400) ==
+        doctest::Approx(entropy).epsilon(1e-3));
+  const int kinds[] = {1, 0};  // of the two positions: levels, and words that are masked
+  const mixed words_and_levels(listed_kinds(view<const int, 1>(kinds, 2)), absorbing<3>{}, birth_death<5>{});
+  CHECK(bound_of_exact_denoiser(forward_process(words_and_levels, linear{0, 40}), sequences, law, 400) ==
         doctest::Approx(entropy).epsilon(1e-3));
 }
 

@@ -32,8 +32,7 @@ struct pairs {
     const auto kernel = process.between(0, time);
     std::vector<std::pair<token, token>> found;
     for (token clean = 0; clean < S; ++clean) {
-      if constexpr (dimix::masked_space<typename Process::space_type>)
-        if (clean == process.space().mask()) continue;
+      if (dimix::is_mask(process.space(), 0, clean)) continue;
       for (token noisy = 0; noisy < S; ++noisy)
         if (kernel.marginal_t(0, clean, noisy) > 0) {
           found.emplace_back(clean, noisy);

@@ -14,6 +14,9 @@ TEST_CASE("laws: state spaces") {
   laws::check_state_space(ordinal(6, {.rate_sigma = 2, .target_sigma = 1.5}), 1);
   laws::check_state_space(birth_death<5>{}, 1);
   laws::check_state_space(birth_death<>{9}, 1);
+  laws::check_state_space(mask_and_replace<4>{}, 2);
+  laws::check_state_space(mask_and_replace<>{30, 0.2}, 1);
+  laws::check_state_space(laws::some_mixture(), 4);
 }
 
 TEST_CASE("laws: the prior of a space of rates is stationary") {

@@ -32,8 +32,9 @@ void check_state_space(const Space& space, index_t D) {
   }
   total.check("the prior sums to 1", 1e-14);
   negative.check("the prior is not negative", 0);
-  if constexpr (dimix::masked_space<Space>)
-    for (index_t d = 0; d < D; ++d) CHECK(space.prior(d, space.mask()) == 1);
+  for (index_t d = 0; d < D; ++d)
+    for (token s = 0; s < space.states(d); ++s)
+      if (dimix::is_mask(space, d, s)) CHECK(space.prior(d, s) == 1);
 }
 
 }  // namespace laws

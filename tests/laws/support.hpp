@@ -113,6 +113,15 @@ struct skewed {
 };
 static_assert(dimix::state_space<skewed> && !dimix::masked_space<skewed>);
 
+/// Positions of four kinds in turn: hidden, redrawn, levels, masked or redrawn, with 5, 3, 4 and 4 states.
+struct in_turn {
+  DIMIX_HD int operator()(index_t d) const { return static_cast<int>(d % 4); }
+};
+inline auto some_mixture() {
+  return dimix::mixed(in_turn{}, dimix::absorbing<5>{}, dimix::uniform<3>{}, dimix::birth_death<4>{},
+                      dimix::mask_and_replace<4>{0.6});
+}
+
 /// Schedules with exactly one pair of members: what a user has to write at least.
 struct only_alpha {
   template <class Real>

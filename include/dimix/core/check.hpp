@@ -32,23 +32,20 @@ inline double expects_time(const char* name, index_t b, double t) {
   return t;
 }
 
+/// Throws where a space knows fewer than D positions.
+template <class Space>
+void expects_positions(const Space& space, index_t D) {
+  if constexpr (requires { space.check_positions(D); }) space.check_positions(D);
+}
+
 /// Throws unless every token of (B, D) is a state of its position.
 template <class Space>
 void expects_tokens(const char* name, view<const token, 2> tokens, const Space& space) {
+  expects_positions(space, tokens.extent(1));
   for (index_t b = 0; b < tokens.extent(0); ++b)
     for (index_t d = 0; d < tokens.extent(1); ++d)
       expects(tokens(b, d) >= 0 && tokens(b, d) < space.states(d), name, "[", b, ", ", d, "] = ", tokens(b, d),
               " is not a state: it must lie in [0, ", space.states(d), ")");
-}
-
-/// Throws unless every token of (B, D) can be data: a state, and not the mask.
-template <class Space>
-void expects_data(const char* name, view<const token, 2> tokens, const Space& space) {
-  expects_tokens(name, tokens, space);
-  if constexpr (requires { space.mask(); })
-    for (index_t b = 0; b < tokens.extent(0); ++b)
-      for (index_t d = 0; d < tokens.extent(1); ++d)
-        expects(tokens(b, d) != space.mask(), name, "[", b, ", ", d, "] = ", tokens(b, d), " is the mask, which no data holds");
 }
 
 /// Throws unless the counters fit the layout of random bits (core/rng.hpp).

@@ -33,6 +33,7 @@ template <forward_process_like Process>
 void draw_initial(const Process& process, rng random, view<const std::uint64_t, 1> items, view<token, 2> x_1) {
   expects(items.extent(0) == x_1.extent(0), "draw_initial: x_1 has ", x_1.extent(0), " items, but items ", items.extent(0));
   expects_draws("draw_initial", 0, 0, x_1.extent(1));
+  expects_positions(process.space(), x_1.extent(1));
   for (index_t b = 0; b < x_1.extent(0); ++b)
     for (index_t d = 0; d < x_1.extent(1); ++d)
       x_1(b, d) = draw_prior(process.space(), d, random(purpose::initial, items(b), 0, 0, d).first());

@@ -1,8 +1,10 @@
 // Which kernels a space has, and how they are made from the total noise at s and t: closed form where noise is identity + rank one, tables
-// where it has rates of its own.
+// where it has rates of its own, two clocks where it masks or redraws, one of each kind where positions differ.
 #pragma once
 
 #include <dimix/forward_process/kernel.hpp>
+#include <dimix/forward_process/mask_and_replace_kernel.hpp>
+#include <dimix/forward_process/mixed_kernel.hpp>
 #include <dimix/forward_process/table_kernel.hpp>
 
 #include <algorithm>
@@ -67,6 +69,48 @@ class kernel_maker<Space> {
   }
 
   std::shared_ptr<transition_tables> tables_;
+};
+
+/// Masked for good or redrawn: nothing to keep.
+template <replacing_space Space>
+requires(!rate_space<Space>) struct kernel_maker<Space> {
+  template <class Real>
+  using kernel = mask_and_replace_kernel<Space, Real>;
+
+  explicit kernel_maker(const Space&) {}
+  template <class Real>
+  kernel<Real> make(const Space& space, double sigma_s, double sigma_t) const {
+    return kernel<Real>::make(space, sigma_s, sigma_t);
+  }
+};
+
+/// One maker for each kind.
+template <class Kinds, class... Spaces>
+class kernel_maker<mixed<Kinds, Spaces...>> {
+  using space_type = mixed<Kinds, Spaces...>;
+
+ public:
+  template <class Real>
+  using kernel = mixed_kernel<space_type, Real, pack<typename kernel_maker<Spaces>::template kernel<Real>...>>;
+
+  explicit kernel_maker(const space_type& space)
+      : makers_(map(space.spaces(), [](const auto& own) {
+          return member<std::decay_t<decltype(own)>>{own, kernel_maker<std::decay_t<decltype(own)>>(own)};
+        })) {}
+
+  template <class Real>
+  kernel<Real> make(const space_type& space, double sigma_s, double sigma_t) const {
+    return {space, map(makers_, [&](const auto& own) { return own.maker.template make<Real>(own.space, sigma_s, sigma_t); })};
+  }
+
+ private:
+  template <class Space>
+  struct member {
+    [[no_unique_address]] Space space;
+    [[no_unique_address]] kernel_maker<Space> maker;
+  };
+
+  pack<member<Spaces>...> makers_;
 };
 
 }  // namespace dimix

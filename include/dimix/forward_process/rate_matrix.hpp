@@ -17,10 +17,7 @@ table rate_matrix(const Space& space, index_t d = 0) {
   for (index_t a = 0; a < S; ++a)
     for (index_t y = 0; y < S; ++y) {
       if (a == y) continue;
-      if constexpr (rate_space<Space>)
-        rates(a, y) = space.base_rate(static_cast<token>(a), static_cast<token>(y));
-      else
-        rates(a, y) = space.prior(d, static_cast<token>(y));
+      rates(a, y) = base_rate(space, d, static_cast<token>(a), static_cast<token>(y));
       rates(a, a) -= rates(a, y);
     }
   return rates;

@@ -26,4 +26,17 @@ concept head =
       { h.template row<Real>(raw, at, state).log_prob(s) } -> std::same_as<Real>;
     };
 
+/// Whether the rows of a head are right on a space: said by heads that are meant for some spaces only.
+template <class Head, class Space>
+inline constexpr bool head_fits = true;
+
+template <class Head, class Space>
+constexpr void expects_head_fits() {
+  static_assert(
+      head_fits<Head, Space>,
+      "head: this head does not fit this space. subs takes a visible token for certain, which holds only where noise does "
+      "nothing but hide (revealing_space); softmax gives mass to the mask of mask_and_replace, where values_only does not; see "
+      "head_fits in dimix/head.hpp");
+}
+
 }  // namespace dimix

@@ -66,4 +66,7 @@ struct softmax {
 
 static_assert(head<softmax> && std::is_empty_v<softmax>);
 
+template <class Space>
+inline constexpr bool head_fits<softmax, Space> = !replacing_space<Space>;
+
 }  // namespace dimix

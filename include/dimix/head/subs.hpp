@@ -60,4 +60,7 @@ struct subs {
 
 static_assert(head<subs>);
 
+template <class Space>
+inline constexpr bool head_fits<subs, Space> = revealing_space<Space>;
+
 }  // namespace dimix

@@ -2,7 +2,7 @@
 //
 // Per position, at time t, with the jump rate β(t) = d sigma / dt, x = x_t and s the score (forward_process/score.hpp):
 //   l = sum_{y != x} R_t(y, x) [ s_q(y) log(s_q(y) / s_θ(y)) - s_q(y) + s_θ(y) ],   s_q(y) = q_{t|0}(y | x_0) / q_{t|0}(x | x_0)
-// with R_t(y, x) = β π(x) where noise is identity + rank one, β base_rate(y, x) in a rate_space,
+// with R_t(y, x) = β π(x) where noise is identity + rank one, β base_rate(y, x) in a rate_space, nelbo_two_clocks.hpp for mask_and_replace,
 // and the bound is  E_{t ~ U[0,1]} E_{x_t} sum_d l  plus the prior's divergence.  Source: Campbell et al. 2022 (proposition 2, in the form
 // of a divergence of rates), UDLM (Schiff et al. 2024) for uniform. For absorbing it collapses to MDLM's
 //   l = β alpha / (1 - alpha) * -log p_0(x_0)   at masked positions (= -alpha' / (1 - alpha)), 0 elsewhere.
@@ -14,6 +14,7 @@
 #include <dimix/forward_process.hpp>
 #include <dimix/head.hpp>
 #include <dimix/objective/nelbo_position.hpp>
+#include <dimix/objective/nelbo_two_clocks.hpp>
 
 namespace dimix {
 
@@ -35,13 +36,18 @@ struct nelbo_row {
     const place at{b, d, x_t(b, d)};
     const auto row = make_row<Real>(group, head, raw.row(b, index_t{0}, d), at);
     const auto log_p = [&](index_t s) { return row.log_prob(s); };
-    const auto here =
-        make_nelbo_position(kernels[b], d, at.now, x_0(b, d), beta[b], decay[b], log_p, tile.slice(S, tile.extent(0) - S));
-    const Real value = here.value(group, S, log_p);
-    if (group.leader()) values(b, d) = value;
+    at_position(kernels[b], d, [&](const auto& kernel) {
+      const index_t S_d = kernel.space.states(d);
+      const auto here =
+          make_nelbo_position(kernel, d, at.now, x_0(b, d), beta[b], decay[b], log_p, tile.slice(S, tile.extent(0) - S));
+      const Real value = here.value(group, S_d, log_p);
+      if (group.leader()) values(b, d) = value;
+      if (out.empty()) return;
+      here.slopes(group, S_d, log_p, [&](index_t s, Real slope) { tile[s] = slope; });
+      group.for_each(S - S_d, [&](index_t beyond) { tile[S_d + beyond] = Real(0); });
+      group.sync();
+    });
     if (out.empty()) return;
-    here.slopes(group, S, log_p, [&](index_t s, Real slope) { tile[s] = slope; });
-    group.sync();
     row.backward(
         group, S, [&](index_t s) { return tile[s]; }, [&](index_t o, Real g) { out(b, index_t{0}, d, o) = scale * g; });
     group.sync();
@@ -55,6 +61,7 @@ template <class Real, class Process, class Head, backend Backend>
 array<Real, 1> nelbo(const Process& process, const Head& head, view<const token, 2> x_0, view<const token, 2> x_t,
                      view<const double, 1> t, view<const Real, 4> raw, const Backend& run_on, view<Real, 4> out = {}) {
   using kernel = typename Process::template kernel<Real>;
+  expects_head_fits<Head, typename Process::space_type>();
   const index_t B = x_t.extent(0), D = x_t.extent(1), S = process.max_states();
   expects_shape("nelbo: x_0", x_0, B, D);
   expects_shape("nelbo: t", t, B);

@@ -147,6 +147,9 @@ struct table_nelbo_position {
 /// Reals of tile per state: the slopes, and what a position needs beside them.
 template <class Kernel>
 inline constexpr index_t nelbo_tiles = rate_space<decltype(Kernel::space)> ? 3 : 1;
+template <class Space, class Real, class... Kernels>
+inline constexpr index_t nelbo_tiles<mixed_kernel<Space, Real, pack<Kernels...>>> = ((nelbo_tiles<Kernels> == 3) || ...) ? 3
+                                                                                                                         : 1;
 
 template <class Space, class Real, class LogP>
 DIMIX_HD auto make_nelbo_position(const two_time_kernel<Space, Real>& kernel, index_t d, token x, token x_0, Real beta,

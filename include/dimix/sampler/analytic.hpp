@@ -5,7 +5,6 @@
 
 #include <dimix/core/categorical.hpp>
 #include <dimix/forward_process/score.hpp>
-#include <dimix/forward_process/table_kernel.hpp>
 #include <dimix/head.hpp>
 
 namespace dimix {
@@ -38,9 +37,9 @@ struct analytic {
                                           score_row<Space, Real>::make(kernel, at.dim, at.now, denoised.log_prob(at.now))};
   }
 
-  /// Where noise has no closed form: the same law, from the kernel's tables.
-  template <class Space, class Real, class Row>
-  DIMIX_HD auto row(const table_kernel<Space, Real>& kernel, const place& at, const Row& denoised) const {
+  /// Where noise is not identity + rank one: the same law, from the kernel itself.
+  template <class Kernel, class Row>
+  DIMIX_HD auto row(const Kernel& kernel, const place& at, const Row& denoised) const {
     return kernel.reverse(at.dim, at.now, denoised);
   }
 

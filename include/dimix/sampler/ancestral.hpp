@@ -17,15 +17,17 @@ struct ancestral {
   DIMIX_EXEC_CHECK_DISABLE
   template <class Kernel, class Denoised, class Bits>
   DIMIX_HD token draw(const Kernel& kernel, const place& at, index_t S, const Denoised& denoised, const Bits& bits_of) const {
-    const random_block transition = bits_of(purpose::transition);
-    if constexpr (masked_space<decltype(kernel.space)>) {
-      if (at.now != kernel.space.mask()) return at.now;
-      // x_s does not depend on x_0 where the mask stays: no row has to be made
-      const token x_s = kernel.draw_posterior(at.dim, -1, at.now, transition);
-      if (x_s == at.now) return x_s;
-    }
-    const token x_0 = draw_row(denoised(), S, bits_of(purpose::denoise));
-    return x_0 < 0 ? x_0 : kernel.draw_posterior(at.dim, x_0, at.now, transition);
+    return at_position(kernel, at.dim, [&](const auto& own) {
+      const random_block transition = bits_of(purpose::transition);
+      if constexpr (revealing_space<std::decay_t<decltype(own.space)>>) {
+        if (at.now != own.space.mask()) return at.now;
+        // x_s does not depend on x_0 where the mask stays: no row has to be made
+        const token x_s = own.draw_posterior(at.dim, -1, at.now, transition);
+        if (x_s == at.now) return x_s;
+      }
+      const token x_0 = draw_row(denoised(), S, bits_of(purpose::denoise));
+      return x_0 < 0 ? x_0 : own.draw_posterior(at.dim, x_0, at.now, transition);
+    });
   }
 };
 
@@ -34,7 +36,7 @@ struct ancestral {
 template <class Space, class Real>
 DIMIX_HD Real masked_update_weight(const two_time_kernel<Space, Real>& kernel, token s, Real log_p) {
   using std::exp;
-  static_assert(masked_space<Space>,
+  static_assert(revealing_space<Space>,
                 "masked_update_weight: only a space with a mask has this row; see dimix/sampler/ancestral.hpp");
   return s == kernel.space.mask() ? kernel.hit_s : exp(log_p) * kernel.kept_s * kernel.jump;
 }

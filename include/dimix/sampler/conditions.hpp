@@ -22,8 +22,8 @@ void expects_evidence(const char* name, view<const token, 2> evidence, const Spa
       const token known = evidence(b, d);
       expects(known >= -1 && known < space.states(d), name, "[", b, ", ", d, "] = ", known,
               " is neither -1 nor a state in [0, ", space.states(d), ")");
-      if constexpr (masked_space<Space>)
-        expects(known != space.mask(), name, "[", b, ", ", d, "] = ", known, " is the mask, which no data holds");
+      expects(known < 0 || !is_mask(space, d, known), name, "[", b, ", ", d, "] = ", known,
+              " is the mask, which no data holds");
     }
 }
 

@@ -11,20 +11,17 @@
 
 namespace dimix {
 
-/// Whether all of the noise law is on the mask, at all of D positions.
+/// Whether tokens that are not the mask are certain at all of D positions.
 template <state_space Space>
-bool noise_only_hides(const Space& space, index_t D) {
-  if constexpr (masked_space<Space>) {
-    for (index_t d = 0; d < D; ++d)
-      if (space.prior(d, space.mask()) != 1) return false;
-    return true;
-  } else {
-    return false;
-  }
+bool reveals_all(const Space& space, index_t D) {
+  for (index_t d = 0; d < D; ++d)
+    if (!reveals(space, d)) return false;
+  return true;
 }
 
 /// B sequences of D tokens: (B, D). `options` says batch, dims, seed, first_item, evidence and chunk, as sample_options do. For every
-/// chunk the tokens (count, D) are drawn from the prior, visible evidence is written over them, and f(tokens, items, known) makes data of
+/// chunk the tokens (count, D) are drawn from the prior, evidence is written over them where it is
+/// visible (where noise does nothing but hide), and f(tokens, items, known) makes data of
 /// them; known() writes the evidence again, for samplers that may hide it.
 template <class Process, class Options, class F>
 array<token, 2> in_chunks(const char* name, const Process& process, const Options& options, bool visible, const F& f) {
@@ -43,8 +40,9 @@ array<token, 2> in_chunks(const char* name, const Process& process, const Option
     const auto known = [&] {
       if (!visible || options.evidence.empty()) return;
       const auto given = options.evidence.slice(first, count);  // (count, D)
-      for (index_t i = 0; i < part.size(); ++i)
-        if (given.data()[i] >= 0) part.data()[i] = given.data()[i];
+      for (index_t b = 0; b < count; ++b)
+        for (index_t d = 0; d < D; ++d)
+          if (given(b, d) >= 0 && reveals(process.space(), d)) part(b, d) = given(b, d);
     };
     known();
     f(part, view<const std::uint64_t, 1>(items), known);

@@ -44,8 +44,8 @@ array<token, 2> sample(const Process& process, const Net& net, const sample_opti
                                                       .last_candidates = options.last_candidates,
                                                       .evidence_candidates = options.evidence_candidates},
                                                      method, run_on);
-  const bool hidden = options.hidden_evidence || !noise_only_hides(process.space(), options.dims);
-  return in_chunks("sample", process, options, !hidden,
+  const bool hidden = options.hidden_evidence || !reveals_all(process.space(), options.dims);
+  return in_chunks("sample", process, options, !options.hidden_evidence,
                    [&](view<token, 2> x, view<const std::uint64_t, 1> items, const auto& known) {
                      const index_t first = static_cast<index_t>(items(0) - options.first_item), count = x.extent(0);
                      sampler_state state{options.seed, 0};

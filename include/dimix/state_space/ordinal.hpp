@@ -19,6 +19,7 @@ struct ordinal_options {
 class ordinal {
  public:
   static constexpr bool ordered = true;
+  static constexpr bool states_vary = false;
 
   /// S >= 2 levels; widths > 0.
   explicit ordinal(index_t S, ordinal_options options = {}) : S_(S), options_(options), log_total_(0) {

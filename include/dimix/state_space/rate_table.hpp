@@ -11,6 +11,8 @@ namespace dimix {
 
 class rate_table {
  public:
+  static constexpr bool states_vary = false;
+
   /// rates (S, S): from, to; the diagonal is not read. prior (S): the law of x_1; stationary_law(rates) unless noise at t = 1 is not
   /// complete.
   rate_table(view<const double, 2> rates, view<const double, 1> prior) : rates_(rates), prior_(prior) {

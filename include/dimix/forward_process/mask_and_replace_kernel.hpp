@@ -1,0 +1,178 @@
+// mask_and_replace_kernel: every law between two times of a process that masks or redraws (state_space/mask_and_replace.hpp), in O(1) per
+// probability. Two independent clocks, each with a kernel of its own: `hidden`, whether the mask is there, and `redrawn`, the value under
+// it, K = S - 1 of them. With x_0 a value,
+//   q(x_t = y | x_0)          = kept(hidden) q_redrawn(y | x_0) for a value y,  hit(hidden) for the mask
+//   q(x_s = a | x_0, x_t = y) = q_redrawn(a | x_0, y)                           y a value: it was never masked
+//                             = ρ [a = mask] + (1 - ρ) q_redrawn,s(a | x_0)     y the mask,  ρ = hit_s / hit_t of `hidden`
+// The same calls as two_time_kernel (kernel.hpp), and the same laws.
+#pragma once
+
+#include <dimix/forward_process/kernel.hpp>
+#include <dimix/state_space/mask_and_replace.hpp>
+
+namespace dimix {
+
+template <class Row, class Kernel, class Real>
+struct mask_and_replace_row;
+
+template <class Space, class Real>
+struct mask_and_replace_kernel {
+  Space space;
+  two_time_kernel<absorbing<>, Real> hidden;
+  two_time_kernel<uniform<>, Real> redrawn;
+
+  /// From the total noise at s and t, 0 <= sigma_s <= sigma_t <= infinity.
+  static mask_and_replace_kernel make(const Space& space, double sigma_s, double sigma_t) {
+    const index_t S = space.max_states();
+    const double c = space.mask_share();
+    return {space, two_time_kernel<absorbing<>, Real>::make({S}, c * sigma_s, c * sigma_t),
+            two_time_kernel<uniform<>, Real>::make({S - 1}, (1 - c) * sigma_s, (1 - c) * sigma_t)};
+  }
+
+  DIMIX_HD bool masked(token s) const { return s == space.mask(); }
+  DIMIX_HD Real prior(index_t d, token s) const { return static_cast<Real>(space.prior(d, s)); }
+
+  /// q(x_s = a | x_0)
+  DIMIX_HD Real marginal_s(index_t d, token x_0, token a) const {
+    return of_both(x_0, a, hidden.kept_s, hidden.hit_s, redrawn.marginal_s(d, x_0, a));
+  }
+  /// q(x_t = y | x_0)
+  DIMIX_HD Real marginal_t(index_t d, token x_0, token y) const {
+    return of_both(x_0, y, hidden.kept_t, hidden.hit_t, redrawn.marginal_t(d, x_0, y));
+  }
+  /// q(x_t = y | x_s = a)
+  DIMIX_HD Real transition(index_t d, token a, token y) const {
+    return of_both(a, y, hidden.stay, hidden.jump, redrawn.transition(d, a, y));
+  }
+  /// q(x_s = a | x_0, x_t = y); 0 where x_0 cannot have become y
+  DIMIX_HD Real posterior(index_t d, token x_0, token y, token a) const {
+    const Real z = marginal_t(d, x_0, y);
+    return z == Real(0) ? Real(0) : transition(d, a, y) * marginal_s(d, x_0, a) / z;
+  }
+
+  /// x_t from q(x_t | x_0).
+  DIMIX_HD token corrupt(index_t d, token x_0, random_block bits) const {
+    return masked(x_0) ? x_0 : draw(d, x_0, static_cast<double>(hidden.hit_t), redrawn.kept_t, redrawn.hit_t, bits);
+  }
+  /// x_s from q(x_s | x_0, x_t = y); y itself where x_0 cannot have become y.
+  DIMIX_HD token draw_posterior(index_t d, token x_0, token y, random_block bits) const {
+    if (masked(x_0) || (masked(y) ? hidden.hit_t : hidden.kept_t) == Real(0)) return y;
+    if (!masked(y)) return redrawn.draw_posterior(d, x_0, y, bits);
+    return draw(d, x_0, static_cast<double>(hidden.hit_s / hidden.hit_t), redrawn.kept_s, redrawn.hit_s, bits);
+  }
+
+  /// The row p(x_s | x_t = y) of a denoiser's row p(x_0 | x_t): log_prob(a), O(1).
+  template <class Row>
+  DIMIX_HD auto reverse(index_t d, token y, const Row& denoised) const {
+    return mask_and_replace_row<Row, mask_and_replace_kernel, Real>::make(*this, d, y, denoised);
+  }
+
+ private:
+  /// The law of a jump of both clocks, from that of the value.
+  DIMIX_HD Real of_both(token from, token to, Real kept, Real hit, Real of_value) const {
+    if (masked(from)) return Real(masked(to));
+    return masked(to) ? hit : kept * of_value;
+  }
+  /// The mask with probability `mask`, else x_0 or a redrawn value in the ratio kept : hit.
+  DIMIX_HD token draw(index_t d, token x_0, double mask, Real kept, Real hit, random_block bits) const {
+    const double weights[] = {mask, (1 - mask) * static_cast<double>(kept), (1 - mask) * static_cast<double>(hit)};
+    const auto weight = [&](index_t i) { return weights[i]; };
+    const index_t outcome = pick_by_share(3, 1.0, bits.first(), weight, largest_of(3, weight));
+    return outcome == 0 ? space.mask() : outcome == 1 ? x_0 : draw_prior(redrawn.space, d, bits.second());
+  }
+};
+
+/// One row of p(x_s | x_t = y) = sum_{x_0} q(x_s | x_0, y) p(x_0) over the x_0 that can have become y:
+///   p(a) = A(a) [ kept_s w(a) p_0(a) + hit_s W / K ],   W = sum_{values} w(x) p_0(x),   kept_s, hit_s of the value
+///   y a value:  A(a) = q_redrawn(y | a),   w(x) = 1 / (Z(x) P),   P = sum_{values} p_0,   Z(x) = q_redrawn(y | x_0 = x)
+///   y the mask: A(a) = 1 - ρ,              w(x) = 1,              p(mask) = p_0(mask) + ρ P
+template <class Row, class Kernel, class Real>
+struct mask_and_replace_row {
+  Row denoised;
+  Kernel kernel;
+  index_t d;
+  token y;
+  Real log_values, log_w;  // log P, log W
+  Real stays, comes;       // ρ and 1 - ρ
+  bool frozen;             // y stays: no x_0 can have become y, or only y itself
+
+  DIMIX_HD static mask_and_replace_row make(const Kernel& kernel, index_t d, token y, const Row& denoised) {
+    const auto& hidden = kernel.hidden;
+    mask_and_replace_row row{
+        denoised, kernel,  d,       y,    log1m_exp(smaller(denoised.log_prob(kernel.space.mask()), Real(0))),
+        Real(0),  Real(0), Real(0), false};
+    if (kernel.masked(y)) {
+      row.frozen = hidden.hit_t == Real(0);
+      row.log_w = row.log_values;
+      row.stays = hidden.hit_s / hidden.hit_t;
+      row.comes = hidden.kept_s * hidden.jump / hidden.hit_t;
+    } else {
+      row.frozen = row.log_values == -infinity<Real>() || kernel.redrawn.hit_t == Real(0) || hidden.kept_t == Real(0);
+      const Real at_y = smaller(denoised.log_prob(y) - row.log_values, Real(0));
+      row.log_w = merge(exp_sum<Real>::of(at_y - row.log_z(y)),
+                        exp_sum<Real>::of(log1m_exp(at_y) - row.log_z(y == 0 ? token{1} : token{0})))
+                      .log();
+    }
+    return row;
+  }
+
+  DIMIX_HD Real log_prob(index_t a) const {
+    if (frozen) return a == y ? Real(0) : -infinity<Real>();
+    return merge(exp_sum<Real>::of(log_kept(a)), exp_sum<Real>::of(log_hit(a))).log();
+  }
+  /// The certain state, given that of the denoiser's row (-1: none).
+  DIMIX_HD token fixed(token of_denoised) const {
+    const bool clean = kernel.hidden.hit_s == Real(0) && kernel.redrawn.hit_s == Real(0);
+    return frozen ? y : of_denoised >= 0 && clean ? of_denoised : token{-1};
+  }
+
+  /// slope(a) = d loss / d log p(a)  ->  x -> d loss / d log p_0(x) = g(x) h(x) + [w(x) p_0(x) / W] sum_a g(a) (1 - h(a)), with h(a)
+  /// the share of p(a) that comes from x_0 = a; where y is a value, minus p_0(x) / P sum_a g(a).
+  template <class Group, class Slope>
+  DIMIX_HD auto slope_of_denoised(const Group& group, index_t S, const Slope& slope) const {
+    const Real all = frozen || kernel.masked(y) ? Real(0) : group.reduce(S, Real(0), plus{}, slope);
+    const Real spread = frozen ? Real(0) : group.reduce(S, Real(0), plus{}, [&](index_t a) {
+      const Real g = slope(a);
+      return g == Real(0) ? Real(0) : g * (Real(1) - from_kept(a));
+    });
+    return [this, &slope, all, spread](index_t x) {
+      using std::exp;
+      if (frozen) return Real(0);
+      const Real g = slope(x), own = g == Real(0) ? Real(0) : g * from_kept(x);
+      if (x == kernel.space.mask()) return own;
+      const Real log_p = denoised.log_prob(x);
+      return own + exp(log_p + log_weight(x) - log_w) * spread - exp(log_p - log_values) * all;
+    };
+  }
+
+ private:
+  DIMIX_HD Real log_z(index_t x) const {
+    using std::log;
+    return log(kernel.redrawn.marginal_t(d, static_cast<token>(x), y));
+  }
+  DIMIX_HD Real log_weight(index_t x) const { return kernel.masked(y) ? Real(0) : -log_z(x) - log_values; }
+  /// log A(a) for a value a
+  DIMIX_HD Real log_came(index_t a) const {
+    using std::log;
+    return log(kernel.masked(y) ? comes : kernel.redrawn.transition(d, static_cast<token>(a), y));
+  }
+  /// log of the part of p(a) that comes from x_0 = a untouched until s
+  DIMIX_HD Real log_kept(index_t a) const {
+    using std::log;
+    if (a == kernel.space.mask()) return kernel.masked(y) ? denoised.log_prob(a) : -infinity<Real>();
+    return log_came(a) + log(kernel.redrawn.kept_s) + denoised.log_prob(a) + log_weight(a);
+  }
+  /// log of the part that was masked or redrawn in [0, s]
+  DIMIX_HD Real log_hit(index_t a) const {
+    using std::log;
+    if (a == kernel.space.mask()) return kernel.masked(y) ? log(stays) + log_w : -infinity<Real>();
+    return log_came(a) + log(kernel.redrawn.hit_s * kernel.redrawn.prior(d, static_cast<token>(a))) + log_w;
+  }
+  DIMIX_HD Real from_kept(index_t a) const {
+    using std::exp;
+    const Real kept = log_kept(a);
+    return kept == -infinity<Real>() ? Real(0) : exp(kept - log_prob(a));
+  }
+};
+
+}  // namespace dimix

@@ -1,0 +1,81 @@
+// mixed_kernel: the kernels of a space whose positions differ in kind (state_space/mixed.hpp), one for each kind; every call goes to that
+// of the position. at_position(d, f) gives the kernel itself, for what is not a call of all kernels. Host-device where its kernels are.
+#pragma once
+
+#include <dimix/core/math.hpp>
+#include <dimix/core/pack.hpp>
+#include <dimix/core/rng.hpp>
+#include <dimix/state_space/mixed.hpp>
+
+namespace dimix {
+
+/// A row p(x_s | x_t = y) of one kind; states that the position does not have are impossible.
+template <class Real, class Row>
+struct mixed_reverse_row {
+  Row row;         // one_of the rows of the kinds
+  index_t states;  // S_d
+
+  DIMIX_HD Real log_prob(index_t a) const {
+    if (a >= states) return -infinity<Real>();
+    return row.visit([a](const auto& own) { return own.log_prob(a); });
+  }
+  DIMIX_HD token fixed(token of_denoised) const {
+    return row.visit([of_denoised](const auto& own) { return own.fixed(of_denoised); });
+  }
+
+  /// slope(a) = d loss / d log p(a)  ->  x -> d loss / d log p_0(x)
+  template <class Group, class Slope>
+  DIMIX_HD auto slope_of_denoised(const Group& group, index_t, const Slope& slope) const {
+    const auto slopes = pick(row, [&](const auto& own, auto) { return own.slope_of_denoised(group, states, slope); });
+    return [slopes, S = states](index_t x) { return x < S ? slopes.visit([x](const auto& own) { return own(x); }) : Real(0); };
+  }
+};
+
+template <class Space, class Real, class Kernels>
+struct mixed_kernel {
+  [[no_unique_address]] Space space;
+  Kernels kernels;  // pack of one for each kind
+
+  /// f(the kernel of position d)
+  DIMIX_EXEC_CHECK_DISABLE
+  template <class F>
+  DIMIX_HD decltype(auto) at_position(index_t d, const F& f) const {
+    return kernels.visit(space.kind(d), f);
+  }
+
+  DIMIX_HD Real prior(index_t d, token s) const { return static_cast<Real>(space.prior(d, s)); }
+  /// q(x_s = a | x_0)
+  DIMIX_HD Real marginal_s(index_t d, token x_0, token a) const {
+    return at_position(d, [=](const auto& own) { return own.marginal_s(d, x_0, a); });
+  }
+  /// q(x_t = y | x_0)
+  DIMIX_HD Real marginal_t(index_t d, token x_0, token y) const {
+    return at_position(d, [=](const auto& own) { return own.marginal_t(d, x_0, y); });
+  }
+  /// q(x_t = y | x_s = a)
+  DIMIX_HD Real transition(index_t d, token a, token y) const {
+    return at_position(d, [=](const auto& own) { return own.transition(d, a, y); });
+  }
+  /// q(x_s = a | x_0, x_t = y); 0 where x_0 cannot have become y
+  DIMIX_HD Real posterior(index_t d, token x_0, token y, token a) const {
+    return at_position(d, [=](const auto& own) { return own.posterior(d, x_0, y, a); });
+  }
+
+  /// x_t from q(x_t | x_0).
+  DIMIX_HD token corrupt(index_t d, token x_0, random_block bits) const {
+    return at_position(d, [=](const auto& own) { return own.corrupt(d, x_0, bits); });
+  }
+  /// x_s from q(x_s | x_0, x_t = y).
+  DIMIX_HD token draw_posterior(index_t d, token x_0, token y, random_block bits) const {
+    return at_position(d, [=](const auto& own) { return own.draw_posterior(d, x_0, y, bits); });
+  }
+
+  /// The row p(x_s | x_t = y) of a denoiser's row p(x_0 | x_t): log_prob(a), at the cost of the kind's own.
+  template <class Row>
+  DIMIX_HD auto reverse(index_t d, token y, const Row& denoised) const {
+    const auto row = pick(kernels, space.kind(d), [&](const auto& own, auto) { return own.reverse(d, y, denoised); });
+    return mixed_reverse_row<Real, std::remove_const_t<decltype(row)>>{row, space.states(d)};
+  }
+};
+
+}  // namespace dimix

@@ -1,0 +1,69 @@
+// mixed_head<Kinds, Heads...>: a head for each kind of position (state_space/mixed.hpp), padded where the kind has fewer states than the
+// arrays. The default head of a mixed space is that of its kinds; with heads of one's own:
+//   mixed_head(space.kinds(), make_pack(padded(subs{4}, words), padded(truncated_logistic{17}, levels)))
+#pragma once
+
+#include <dimix/core/pack.hpp>
+#include <dimix/head/concept.hpp>
+
+namespace dimix {
+
+template <class Real, class Row>
+struct mixed_head_row {
+  Row row;  // one_of the rows of the kinds
+
+  DIMIX_HD token fixed() const {
+    return row.visit([](const auto& own) { return own.fixed(); });
+  }
+  DIMIX_HD Real log_prob(index_t s) const {
+    return row.visit([s](const auto& own) { return own.log_prob(s); });
+  }
+
+  DIMIX_EXEC_CHECK_DISABLE
+  template <class Group, class Slope, class Write>
+  DIMIX_HD void backward(const Group& group, index_t S, const Slope& slope, const Write& write) const {
+    row.visit([&](const auto& own) { own.backward(group, S, slope, write); });
+  }
+};
+
+template <class Kinds, class... Heads>
+struct mixed_head {
+  [[no_unique_address]] Kinds kinds;
+  [[no_unique_address]] pack<Heads...> heads;
+
+  template <class Real>
+  using state = one_of<typename Heads::template state<Real>...>;
+
+  mixed_head(Kinds of_positions, pack<Heads...> of_kinds) : kinds(of_positions), heads(of_kinds) {}
+
+  DIMIX_HD constexpr index_t outputs(index_t S) const {
+    index_t most = 0;
+    heads.each([&most, S](const auto& own) { most = larger(most, own.outputs(S)); });
+    return most;
+  }
+
+  template <class Real, class Group, class Storage>
+  DIMIX_HD state<Real> observe(const Group& group, view<const Storage, 1> raw, place at) const {
+    return pick(heads, kinds(at.dim), [&](const auto& own, auto) { return own.template observe<Real>(group, raw, at); });
+  }
+
+  template <class Real, class Storage>
+  DIMIX_HD auto row(view<const Storage, 1> raw, place at, const state<Real>& remembered) const {
+    const auto own_row = pick(heads, kinds(at.dim), [&]<int I>(const auto& own, number<I>) {
+      return own.template row<Real>(raw, at, remembered.template get<I>());
+    });
+    return mixed_head_row<Real, std::remove_const_t<decltype(own_row)>>{own_row};
+  }
+};
+
+template <class Kinds, class... Heads, class... Spaces>
+inline constexpr bool head_fits<mixed_head<Kinds, Heads...>, mixed<Kinds, Spaces...>> = [] {
+  if constexpr (sizeof...(Heads) == sizeof...(Spaces))
+    return (head_fits<Heads, Spaces> && ...);
+  else
+    return false;
+}();
+template <class Kinds, class... Heads, class Space>
+inline constexpr bool head_fits<mixed_head<Kinds, Heads...>, Space> = false;
+
+}  // namespace dimix
