@@ -18,6 +18,7 @@
 #include <dimix/denoiser.hpp>                      // what the user's network has to be
 #include <dimix/denoiser/cached.hpp>               // asked about what has changed alone
 #include <dimix/denoiser/hybrid.hpp>               // student first, then teacher
+#include <dimix/denoiser/score_network.hpp>        // a network that predicts scores
 #include <dimix/denoiser/shifted.hpp>              // outputs that speak of the next position
 #include <dimix/denoiser/tabular.hpp>              // exact, from a table
 #include <dimix/denoiser/time_independent.hpp>     // always asked at t = 0
@@ -29,8 +30,10 @@
 #include <dimix/forward_process.hpp>               // q(x_t|x_0), q(x_t|x_s), q(x_s|x_t,x_0), rates, prior
 #include <dimix/forward_process/reverse_rate.hpp>  // x_0-prediction to rates of jumps
 #include <dimix/forward_process/score.hpp>         // x_0-prediction to score
+#include <dimix/forward_process/scores_of.hpp>     // the same for any process, and reverse rates
 #include <dimix/guidance.hpp>                      // more of a class: on logits, on rows
 #include <dimix/head.hpp>                          // raw outputs to a categorical row, and gradients back
+#include <dimix/head/from_score.hpp>               // scores to such a row
 #include <dimix/head/reshaped.hpp>                 // temperature, nucleus, top-k
 #include <dimix/head/stepped.hpp>                  // the same row at a time s > 0
 #include <dimix/latent.hpp>                        // the law of λ

@@ -7,27 +7,12 @@ using namespace dimix;
 
 namespace {
 
-/// Rates that no detailed balance binds: mostly around a circle.
-const array<double, 2>& circle() {
-  static const array<double, 2> rates = [] {
-    array<double, 2> made(4, 4);  // (S, S)
-    for (index_t a = 0; a < 4; ++a)
-      for (index_t y = 0; y < 4; ++y) made(a, y) = a == y ? -1 : y == (a + 1) % 4 ? 1.5 + 0.2 * static_cast<double>(a) : 0.1;
-    return made;
-  }();
-  return rates;
-}
-const array<double, 1>& circle_law() {
-  static const array<double, 1> law = stationary_law(circle());
-  return law;
-}
-
 /// Noise with jumps of its own: kernels from tables.
 template <class F>
 void for_every_rate_process(const F& f) {
   f(forward_process(ordinal(7, {.rate_sigma = 1.5, .target_sigma = 5}), linear{0, 6}));
   f(forward_process(birth_death<5>{}, geometric{1e-3, 5}));
-  f(forward_process(rate_table(circle(), circle_law()), log_linear{0}));
+  f(forward_process(laws::circle(), log_linear{0}));
 }
 
 /// Identity + rank one.
@@ -125,7 +110,7 @@ TEST_CASE("laws: tables compose, keep π and start at the rates") {
   check(ordinal(7, {.rate_sigma = 1.5, .target_sigma = 5}));
   check(ordinal(32));
   check(birth_death<9>{});
-  check(rate_table(circle(), circle_law()));
+  check(laws::circle());
 }
 
 TEST_CASE("laws: draws of every process") {

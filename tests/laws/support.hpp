@@ -122,6 +122,18 @@ inline auto some_mixture() {
                       dimix::mask_and_replace<4>{0.6});
 }
 
+/// Rates that no detailed balance binds: mostly around a circle of 4 states.
+inline dimix::rate_table circle() {
+  static const array<double, 2> rates = [] {
+    array<double, 2> made(4, 4);  // (S, S)
+    for (index_t a = 0; a < 4; ++a)
+      for (index_t y = 0; y < 4; ++y) made(a, y) = a == y ? -1 : y == (a + 1) % 4 ? 1.5 + 0.2 * static_cast<double>(a) : 0.1;
+    return made;
+  }();
+  static const array<double, 1> law = dimix::stationary_law(rates);
+  return {rates, law};
+}
+
 /// Schedules with exactly one pair of members: what a user has to write at least.
 struct only_alpha {
   template <class Real>

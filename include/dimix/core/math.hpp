@@ -15,6 +15,12 @@ DIMIX_HD constexpr Real infinity() {
   return static_cast<Real>(__builtin_huge_val());
 }
 
+/// The log of a probability that a table of raw outputs writes for 0: e^-700 in double, e^-80 in float, which both hold with room.
+template <std::floating_point Real>
+DIMIX_HD constexpr Real lowest_log() {
+  return sizeof(Real) == 8 ? Real(-700) : Real(-80);
+}
+
 template <class T>
 DIMIX_HD constexpr T larger(T a, T b) {
   return a < b ? b : a;

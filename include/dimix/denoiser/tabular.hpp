@@ -6,6 +6,7 @@
 
 #include <dimix/core/array.hpp>
 #include <dimix/core/check.hpp>
+#include <dimix/core/math.hpp>
 #include <dimix/denoiser.hpp>
 
 #include <cmath>
@@ -34,7 +35,7 @@ class tabular {
 
   index_t outputs() const { return process_.max_states(); }
 
-  /// raw = log p, floored at the log of the smallest number that Real holds with room: e^-700 in double, e^-80 in float.
+  /// raw = log p, floored at lowest_log.
   template <class Real>
   void operator()(const request<Real>& asked, view<Real, 4> raw) const {
     const index_t S = outputs();
@@ -45,8 +46,8 @@ class tabular {
       for (index_t m = 0; m < raw.extent(1); ++m)
         for (index_t d = 0; d < D_; ++d)
           for (index_t s = 0; s < S; ++s) {
-            const double floor = sizeof(Real) == 8 ? -700.0 : -80.0;
-            raw(b, m, d, s) = static_cast<Real>(std::max(std::log(row[static_cast<std::size_t>(d * S + s)]), floor));
+            const double log_p = std::log(row[static_cast<std::size_t>(d * S + s)]);
+            raw(b, m, d, s) = static_cast<Real>(larger(log_p, static_cast<double>(lowest_log<Real>())));
           }
     }
   }

@@ -145,12 +145,14 @@ struct mask_and_replace_row {
     };
   }
 
+  /// log w(x)
+  DIMIX_HD Real log_weight(index_t x) const { return kernel.masked(y) ? Real(0) : -log_z(x) - log_values; }
+
  private:
   DIMIX_HD Real log_z(index_t x) const {
     using std::log;
     return log(kernel.redrawn.marginal_t(d, static_cast<token>(x), y));
   }
-  DIMIX_HD Real log_weight(index_t x) const { return kernel.masked(y) ? Real(0) : -log_z(x) - log_values; }
   /// log A(a) for a value a
   DIMIX_HD Real log_came(index_t a) const {
     using std::log;
