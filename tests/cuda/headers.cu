@@ -16,6 +16,8 @@ struct certain {
   }
 };
 
+const int kind_of[] = {0, 1, 2, 3, 0};
+
 }  // namespace
 
 TEST_CASE("cuda: sampling on the host from a .cu file") {
@@ -26,6 +28,14 @@ TEST_CASE("cuda: sampling on the host from a .cu file") {
   for (token s : sample(noisy, certain{}, options)) CHECK(s == 2);
   for (token s : sample<float, analytic>(masked, certain{}, {.batch = 3, .dims = 5, .steps = 2, .argmax_tail = true}))
     CHECK(s == 2);
+}
+
+TEST_CASE("cuda: sampling positions of several kinds on the host from a .cu file") {
+  const mixed kinds(listed_kinds(view<const int, 1>(kind_of, 5)), absorbing<4>{}, uniform<3>{}, birth_death<3>{},
+                    mask_and_replace<4>{0.5});
+  const forward_process process(kinds, log_linear{});
+  for (token s : sample(process, certain{}, {.batch = 3, .dims = 5, .steps = 2})) CHECK(s == 2);  // (B, D)
+  for (token s : sample<float, analytic>(process, certain{}, {.batch = 3, .dims = 5, .steps = 2})) CHECK(s == 2);
 }
 
 TEST_CASE("cuda: losses on the host from a .cu file") {

@@ -96,6 +96,10 @@ void check_close(const std::pair<std::vector<T>, std::vector<T>>& results, doubl
     return;                        \
   }
 
+struct alternating {
+  DIMIX_HD int operator()(index_t d) const { return static_cast<int>(d % 2); }
+};
+
 /// alpha, total noise, rate and move chance of a schedule at time i / (n - 1).
 template <class Schedule, class Real>
 struct schedule_body {
@@ -253,8 +257,9 @@ void fill(const shared_memory<T>& values, std::uint64_t seed, double spread) {
 }
 
 /// f(kernel) with a kernel that both sides can read: its tables, where it has some, in memory of both.
-template <class Space, class F>
-void for_the_device(const two_time_kernel<Space, float>& kernel, const F& f) {
+template <class Kernel, class F>
+  requires std::is_trivially_copyable_v<Kernel>
+void for_the_device(const Kernel& kernel, const F& f) {
   f(kernel);
 }
 template <class Space, class F>
@@ -396,6 +401,9 @@ TEST_CASE("cuda: rows of the reverse kernel") {
   check(forward_process(absorbing<18>{}, log_linear{}), subs{17});
   check(forward_process(uniform<17>{}, cosine{}), softmax{});
   check(forward_process(uniform<>{200}, log_linear{}), softmax{});
+  check(forward_process(mask_and_replace<9>{0.6}, log_linear{}), values_only{8});
+  const mixed two_kinds(alternating{}, absorbing<18>{}, uniform<5>{});
+  check(forward_process(two_kinds, log_linear{}), default_head(two_kinds));
 }
 
 TEST_CASE("cuda: draws differ from the host's only where rounding decides") {
@@ -418,6 +426,9 @@ TEST_CASE("cuda: draws differ from the host's only where rounding decides") {
   check(forward_process(birth_death<9>{}, linear{0, 4}), softmax{});
   check(forward_process(absorbing<18>{}, log_linear{}), subs{17});
   check(forward_process(uniform<>{200}, log_linear{}), softmax{});
+  check(forward_process(mask_and_replace<9>{0.6}, log_linear{}), values_only{8});
+  const mixed two_kinds(alternating{}, absorbing<18>{}, uniform<5>{});
+  check(forward_process(two_kinds, log_linear{}), default_head(two_kinds));
 }
 
 TEST_CASE("cuda: rows and draws of samplers that jump") {

@@ -2,7 +2,7 @@
 // where the types are, which std::tuple and std::variant are not, and run on a device.
 //   p.visit(i, f)   f(the i-th value)
 //   p.each(f)       f(every value), in order
-//   map(p, f)       the pack of f(every value)
+//   map(p, f)       the pack of f(every value); host only
 //   pick(p, i, f)   one_of the results of f(value, its number as a type), the i-th;  pick(o, f) the same of the value
 //   o.visit(f)      f(the value);  o.get<I>() the value, which has to be the I-th
 // f of visit returns the same type for every alternative. An i beyond the last means the last.
@@ -147,9 +147,8 @@ pack<First, Second, Rest...> make_pack(const First& first, const Second& second,
   return {first, make_pack(second, rest...)};
 }
 
-DIMIX_EXEC_CHECK_DISABLE
 template <class First, class... Rest, class F>
-DIMIX_HD auto map(const pack<First, Rest...>& values, const F& f) {
+auto map(const pack<First, Rest...>& values, const F& f) {
   if constexpr (sizeof...(Rest) == 0) {
     return pack<decltype(f(values.first))>{f(values.first)};
   } else {

@@ -8,6 +8,29 @@
 
 namespace dimix {
 
+/// A draw with the kernel of the position. A functor and no lambda, so that nvcc lets callables of the host through.
+template <class Denoised, class Bits>
+struct ancestral_draw {
+  const place& at;
+  index_t S;
+  const Denoised& denoised;
+  const Bits& bits_of;
+
+  DIMIX_EXEC_CHECK_DISABLE
+  template <class Kernel>
+  DIMIX_HD token operator()(const Kernel& kernel) const {
+    const random_block transition = bits_of(purpose::transition);
+    if constexpr (revealing_space<decltype(kernel.space)>) {
+      if (at.now != kernel.space.mask()) return at.now;
+      // x_s does not depend on x_0 where the mask stays: no row has to be made
+      const token x_s = kernel.draw_posterior(at.dim, -1, at.now, transition);
+      if (x_s == at.now) return x_s;
+    }
+    const token x_0 = draw_row(denoised(), S, bits_of(purpose::denoise));
+    return x_0 < 0 ? x_0 : kernel.draw_posterior(at.dim, x_0, at.now, transition);
+  }
+};
+
 struct ancestral {
   template <class Kernel, class Row>
   DIMIX_HD auto row(const Kernel& kernel, const place& at, const Row& denoised) const {
@@ -17,17 +40,7 @@ struct ancestral {
   DIMIX_EXEC_CHECK_DISABLE
   template <class Kernel, class Denoised, class Bits>
   DIMIX_HD token draw(const Kernel& kernel, const place& at, index_t S, const Denoised& denoised, const Bits& bits_of) const {
-    return at_position(kernel, at.dim, [&](const auto& own) {
-      const random_block transition = bits_of(purpose::transition);
-      if constexpr (revealing_space<std::decay_t<decltype(own.space)>>) {
-        if (at.now != own.space.mask()) return at.now;
-        // x_s does not depend on x_0 where the mask stays: no row has to be made
-        const token x_s = own.draw_posterior(at.dim, -1, at.now, transition);
-        if (x_s == at.now) return x_s;
-      }
-      const token x_0 = draw_row(denoised(), S, bits_of(purpose::denoise));
-      return x_0 < 0 ? x_0 : own.draw_posterior(at.dim, x_0, at.now, transition);
-    });
+    return at_position(kernel, at.dim, ancestral_draw<Denoised, Bits>{at, S, denoised, bits_of});
   }
 };
 
