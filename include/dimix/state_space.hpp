@@ -66,9 +66,7 @@ concept revealing_space = masked_space<X> && !rate_space<X> && !replacing_space<
 
 /// A space that says at compile time that every position has max_states() states.
 template <class X>
-concept equal_states = state_space<X> && requires {
-  requires !X::states_vary;
-};
+concept equal_states = state_space<X> && requires { requires !X::states_vary; };
 
 /// f(the space of position d): of a mixed space one of its members, of another the space itself. The same for kernels.
 DIMIX_EXEC_CHECK_DISABLE

@@ -114,7 +114,8 @@ struct pack<Last> {
 };
 
 template <class First, class... Rest>
-requires(sizeof...(Rest) > 0) struct pack<First, Rest...> {
+  requires(sizeof...(Rest) > 0)
+struct pack<First, Rest...> {
   [[no_unique_address]] First first;
   [[no_unique_address]] pack<Rest...> rest;
 

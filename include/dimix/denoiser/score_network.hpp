@@ -29,8 +29,11 @@ class score_network {
   }
 
   index_t outputs() const { return process_.max_states(); }
-  auto latent() const requires requires(const Net n) { n.latent(); }
-  { return net_.latent(); }
+  auto latent() const
+    requires requires(const Net n) { n.latent(); }
+  {
+    return net_.latent();
+  }
 
   /// raw (B, M, D, S) = log p(x_0 | x_t), floored at lowest_log.
   void operator()(const request<Real>& asked, view<Real, 4> raw) const {
@@ -38,7 +41,9 @@ class score_network {
     convert(asked.tokens, inverses_at(asked.times), raw);
   }
 
-  void forward(const request<Real>& asked, view<Real, 4> raw) requires trainable_denoiser<Net, Real> {
+  void forward(const request<Real>& asked, view<Real, 4> raw)
+    requires trainable_denoiser<Net, Real>
+  {
     net_.forward(asked, raw);
     tokens_.resize(asked.batch(), asked.dims());  // (B, D)
     std::copy(asked.tokens.begin(), asked.tokens.end(), tokens_.begin());
@@ -48,7 +53,9 @@ class score_network {
     convert(tokens_, inverses_, raw);
   }
 
-  void backward(view<const Real, 4> gradient) requires trainable_denoiser<Net, Real> {
+  void backward(view<const Real, 4> gradient)
+    requires trainable_denoiser<Net, Real>
+  {
     array<Real, 4> of_scores(gradient.extent(0), gradient.extent(1), gradient.extent(2), gradient.extent(3));  // (B, M, D, S)
     const view<const Real, 4> scores = scores_;
     each_row(tokens_, inverses_, scores, [&](const auto& row, index_t b, index_t m, index_t d) {

@@ -73,7 +73,8 @@ class kernel_maker<Space> {
 
 /// Masked for good or redrawn: nothing to keep.
 template <replacing_space Space>
-requires(!rate_space<Space>) struct kernel_maker<Space> {
+  requires(!rate_space<Space>)
+struct kernel_maker<Space> {
   template <class Real>
   using kernel = mask_and_replace_kernel<Space, Real>;
 

@@ -21,8 +21,11 @@ class mask_and_replace : state_count<S> {
   using state_count<S>::states_vary;
 
   /// mask_share in (0, 1): the share of the hits that mask.
-  explicit mask_and_replace(double mask_share = 0.9) requires(S != 0) : mask_share_(checked(S, mask_share)) {}
-  mask_and_replace(index_t states, double mask_share) requires(S == 0)
+  explicit mask_and_replace(double mask_share = 0.9)
+    requires(S != 0)
+      : mask_share_(checked(S, mask_share)) {}
+  mask_and_replace(index_t states, double mask_share)
+    requires(S == 0)
       : state_count<S>{states}, mask_share_(checked(states, mask_share)) {}
 
   DIMIX_HD constexpr index_t states(index_t) const { return this->count(); }
