@@ -138,3 +138,33 @@ TEST_CASE("laws: the head of a denoiser is its own, or that of the space") {
   CHECK(head_of(plain{}, absorbing<8>{}).mask == 7);
   CHECK(std::is_same_v<decltype(head_of(plain{}, uniform<8>{})), softmax>);
 }
+
+TEST_CASE_TEMPLATE("laws: a head of one's own for each kind of position", Real, float, double) {
+  const auto space = laws::some_mixture();
+  const mixed_head heads(space.kinds(), make_pack(padded(subs{4}, absorbing<5>{}), padded(softmax{}, uniform<3>{}),
+                                                  padded(truncated_logistic{4}, birth_death<4>{}),
+                                                  padded(values_only{3}, mask_and_replace<4>{0.6})));
+  CHECK(heads.outputs(5) == 5);
+  for (index_t d = 0; d < 4; ++d)
+    for (token now = 0; now < space.states(d); ++now) {
+      CAPTURE(d);
+      CAPTURE(now);
+      laws::check_head<Real>(heads, 5, {0, d, now}, 3, 0.7);
+    }
+}
+
+TEST_CASE("laws: heads fit the spaces that they are meant for") {
+  using mixture = decltype(laws::some_mixture());
+  CHECK(head_fits<subs, absorbing<4>>);
+  CHECK(!head_fits<subs, uniform<4>>);
+  CHECK(!head_fits<subs, ordinal>);
+  CHECK(!head_fits<subs, mask_and_replace<4>>);
+  CHECK(!head_fits<subs, mixture>);
+  CHECK(!head_fits<padded<subs, mixture>, mixture>);
+  CHECK(!head_fits<softmax, mask_and_replace<4>>);
+  CHECK(head_fits<values_only, mask_and_replace<4>>);
+  CHECK(!head_fits<values_only, uniform<4>>);
+  CHECK(head_fits<decltype(default_head(laws::some_mixture())), mixture>);
+  CHECK(!head_fits<decltype(default_head(laws::some_mixture())), absorbing<4>>);
+  CHECK(head_fits<decltype(default_head(laws::skewed{})), laws::skewed>);
+}

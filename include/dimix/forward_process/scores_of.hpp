@@ -2,7 +2,7 @@
 //   log_score(y) = log s(y),   s(y) = p_t(y) / p_t(x_t) = sum_{x_0} p_0(x_0) q(y | x_0) / q(x_t | x_0)
 // over the x_0 that can have become x_t, normalised: the whole ratio wherever whatever becomes y can become x_t, as for every y that jumps
 // to x_t. y and x_t are states of position d, all else of x_t the same.
-//   reverse rate of x_t -> a    R_t(a, x_t) s(a)                          Campbell et al. 2022, proposition 1; SEDD, equation 8
+//   reverse rate of x_t -> a    R_t(a, x_t) s(a)                          Campbell et al. 2022, proposition 1; SEDD
 // The way back, from scores to rows, is head/from_score.hpp.
 // Laws (tests/laws/scores.cpp): scores are ratios of the exact p_t; a short step back is the reverse rate; there and back is the identity.
 #pragma once

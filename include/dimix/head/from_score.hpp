@@ -5,7 +5,7 @@
 // the moduli of its parts, which is what rounding leaves of it anyhow, and the rest is normalised. So log p stays finite and keeps a slope;
 // where alpha = 0 and scores say nothing of x_0 any more, the row is about flat. Reading and writing a row costs what the inverse costs:
 // O(S) in closed form, O(S^2) and O(S^3) for the gradient with tables.
-// Source: SEDD (Lou et al. 2024, appendix on Tweedie) for absorbing and uniform; the inverse of tables is Bayes' rule solved.
+// Source: the discrete Tweedie theorem of SEDD (Lou et al. 2024).
 #pragma once
 
 #include <dimix/forward_process/score_inverse.hpp>

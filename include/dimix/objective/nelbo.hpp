@@ -93,7 +93,7 @@ array<Real, 1> nelbo(const Process& process, const Head& head, view<const token,
 }
 
 /// sum_d KL(q(x_1 | x_0) || prior) for every item: what the bound adds for noise that is not complete at t = 1: (B).
-/// Infinite for absorbing schedules with alpha(1) > 0, where the field leaves it out.
+/// Infinite where all of x_1 is masked but alpha(1) > 0; there the field leaves it out.
 template <class Process>
 array<double, 1> prior_divergence(const Process& process, view<const token, 2> x_0) {
   expects_tokens("prior_divergence: x_0", x_0, process.space());

@@ -5,8 +5,8 @@
 //   not masked at σ: e^(-c σ),  not redrawn: e^(-(1 - c) σ),  neither: e^-σ = alpha
 // The mask absorbs, so that all of x_1 is masked; a schedule with alpha(1) > 0 leaves e^(-c σ(1)) of the values visible, which the law of
 // x_1 leaves out, as it does for absorbing.  c -> 1 is absorbing<S>, c -> 0 is uniform<S - 1> on the values.
-// Source: VQ-Diffusion (Gu et al. 2022, section 4.2, "mask-and-replace"), whose alpha, K beta and gamma are e^-σ, e^(-c σ) - e^-σ and
-// 1 - e^(-c σ) here: one schedule drives the three.
+// Source: VQ-Diffusion (Gu et al. 2022), "mask-and-replace", whose cumulated alpha, K beta and gamma are e^-σ, e^(-c σ) - e^-σ and
+// 1 - e^(-c σ) here: one schedule drives the three, where that paper chooses two.
 #pragma once
 
 #include <dimix/state_space.hpp>
