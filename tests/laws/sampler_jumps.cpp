@@ -13,6 +13,8 @@ void for_every_process(const F& f) {
   f(forward_process(uniform<4>{}, log_linear{}));
   f(forward_process(laws::skewed{}, cosine{}));
   f(forward_process(ordinal(4, {.rate_sigma = 1.5, .target_sigma = 5}), linear{0, 4}));
+  f(forward_process(mask_and_replace<4>{0.6}, log_linear{}));
+  f(forward_process(laws::some_mixture(), linear{0, 3}));
 }
 
 template <class F>

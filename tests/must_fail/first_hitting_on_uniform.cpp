@@ -1,5 +1,5 @@
 // Times of reveals need something that is hidden.
-// error: first_hitting_sampler: times of reveals need a space with a mask; see dimix/sampler/first_hitting.hpp
+// error: first_hitting_sampler: times of reveals need a space whose noise does nothing but hide, as absorbing; see dimix/sampler/first_hitting.hpp
 #include <dimix/sampler/first_hitting.hpp>
 
 struct net {

@@ -1,5 +1,5 @@
 // A token can be hidden again only where there is a mask.
-// error: remasking: only a space with a mask can hide a token again; see dimix/sampler/remasking.hpp
+// error: remasking: a token is hidden again only where noise does nothing but hide, as absorbing; see dimix/sampler/remasking.hpp
 #include <dimix/sampler.hpp>
 #include <dimix/sampler/remasking.hpp>
 

@@ -1,5 +1,5 @@
 // An order of reveals needs something that is hidden.
-// error: reveal_sampler: an order of reveals needs a space with a mask; see dimix/sampler/reveal.hpp
+// error: reveal_sampler: an order of reveals needs a space whose noise does nothing but hide, as absorbing; see dimix/sampler/reveal.hpp
 #include <dimix/sampler/reveal.hpp>
 
 struct net {

@@ -1,5 +1,5 @@
 // When a position was revealed can only be said where there is a mask.
-// error: teacher_rows: only a space with a mask says when a position was revealed; see dimix/distiller/teacher_rows.hpp
+// error: teacher_rows: only noise that does nothing but hide, as absorbing, says when a position was revealed; see dimix/distiller/teacher_rows.hpp
 #include <dimix/distiller/teacher_rows.hpp>
 
 struct teacher {

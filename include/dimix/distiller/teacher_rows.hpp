@@ -27,9 +27,9 @@ template <class Real, class Process, class Teacher, backend Backend>
 array<Real, 3> teacher_rows(const Process& process, const Teacher& teacher, view<const token, 2> x_t, view<const double, 1> t,
                             view<const double, 1> s, index_t steps, rng random, view<const std::uint64_t, 1> items,
                             const Backend& run_on, view<const token, 1> classes = {}) {
-  static_assert(
-      masked_space<typename Process::space_type>,
-      "teacher_rows: only a space with a mask says when a position was revealed; see dimix/distiller/teacher_rows.hpp");
+  static_assert(revealing_space<typename Process::space_type>,
+                "teacher_rows: only noise that does nothing but hide, as absorbing, says when a position was revealed; see "
+                "dimix/distiller/teacher_rows.hpp");
   static_assert(factorized_denoiser<Teacher, Real> && !mixture_denoiser<Teacher, Real>,
                 "teacher_rows: the teacher must be factorized; distil a mixture with dimix/distiller.hpp");
   const index_t B = x_t.extent(0), D = x_t.extent(1), S = process.max_states();

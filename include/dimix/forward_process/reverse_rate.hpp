@@ -2,13 +2,12 @@
 // R_t(a, y) = beta(t) R(a, y) and a denoiser's row p(x_0),
 //   R̂_t(x -> a) = R_t(a, x) s(a),   s(a) = sum_{x_0} p(x_0) q_{t|0}(a | x_0) / q_{t|0}(x | x_0)
 // and, over a step, how many jumps to expect: the rates times the noise that passes. x_0 that cannot have become x do not count.
-// Identity + rank one: O(1) a state, the sum too; tables: O(S) a state, O(S^2) for the sum.
+// Identity + rank one: O(1) a state, the sum too; masked or redrawn: O(1), O(S) for the sum; tables: O(S), O(S^2). scores_of.hpp has s alone.
 // Source: Campbell et al. 2022, proposition 3. Laws (tests/laws/reverse_rate.cpp): s(a) is the quotient of marginals for the exact
 // denoiser; the sum is that of the states; p(x_s | x_t) = δ + h R̂ + O(h^2).
 #pragma once
 
-#include <dimix/forward_process/kernel.hpp>
-#include <dimix/forward_process/table_kernel.hpp>
+#include <dimix/forward_process/scores_of.hpp>
 #include <dimix/head/concept.hpp>
 
 namespace dimix {
@@ -22,15 +21,6 @@ struct step_noise {
 
 /// Noise itself as unit: rates before the schedule's factor.
 inline step_noise unit_noise(double alpha_t) { return {1, alpha_t}; }
-
-/// R(a, y), a != y: the rate of jumps a -> y before the schedule's factor.
-template <state_space Space>
-DIMIX_HD double base_rate(const Space& space, index_t d, token a, token y) {
-  if constexpr (rate_space<Space>)
-    return space.base_rate(a, y);
-  else
-    return space.prior(d, y);
-}
 
 /// The jumps of a position where noise is identity + rank one. Reverse: the row of kernel.reverse, which is p(x_s | x_t) itself.
 template <class Reverse, class Real>
@@ -100,6 +90,48 @@ struct table_reverse_rates {
   }
 };
 
+/// The same from scores, where a position is masked or redrawn: O(S) for the sum.
+template <class Space, class Reverse, class Scores, class Real>
+struct scored_reverse_rates {
+  Space space;
+  Reverse reverse;
+  Scores scores;
+  index_t d;
+  token now;
+  step_noise noise;
+
+  DIMIX_HD Real log_expected(index_t a) const {
+    using std::log;
+    const auto to = static_cast<token>(a);
+    if (to == now) return -infinity<Real>();
+    const Real back = log(static_cast<Real>(noise.back * base_rate(space, d, to, now)));
+    const Real forth = log(static_cast<Real>(noise.forth * base_rate(space, d, now, to)));
+    const Real score = back == -infinity<Real>() ? Real(0) : scores.log_score(to);
+    return merge(exp_sum<Real>::of(back + score), exp_sum<Real>::of(forth)).log();
+  }
+  DIMIX_HD Real log_total() const {
+    exp_sum<Real> total;
+    for (index_t a = 0; a < space.states(d); ++a) total = merge(total, exp_sum<Real>::of(log_expected(a)));
+    return total.log();
+  }
+};
+
+/// Those of the kind of the position; to states that it does not have there are none.
+template <class Reverse, class Rates, class Real>
+struct mixed_reverse_rates {
+  Reverse reverse;
+  Rates rates;     // one_of
+  index_t states;  // S_d
+
+  DIMIX_HD Real log_expected(index_t a) const {
+    if (a >= states) return -infinity<Real>();
+    return rates.visit([a](const auto& own) { return own.log_expected(a); });
+  }
+  DIMIX_HD Real log_total() const {
+    return rates.visit([](const auto& own) { return own.log_total(); });
+  }
+};
+
 /// The jumps to expect from at.now over a noise, from the denoiser's row: log_expected(a), log_total(), and the row p(x_s | x_t) as `reverse`.
 template <class Space, class Real, class Row>
 DIMIX_HD auto reverse_rates(const two_time_kernel<Space, Real>& kernel, const place& at, const Row& denoised,
@@ -112,6 +144,24 @@ DIMIX_HD auto reverse_rates(const table_kernel<Space, Real>& kernel, const place
                             const step_noise& noise) {
   const auto reverse = kernel.reverse(at.dim, at.now, denoised);
   return table_reverse_rates<std::remove_const_t<decltype(reverse)>, Real>{reverse, noise};
+}
+
+template <class Space, class Real, class Row>
+DIMIX_HD auto reverse_rates(const mask_and_replace_kernel<Space, Real>& kernel, const place& at, const Row& denoised,
+                            const step_noise& noise) {
+  const auto reverse = kernel.reverse(at.dim, at.now, denoised);
+  const auto scores = scores_of(kernel, at.dim, at.now, denoised);
+  return scored_reverse_rates<Space, std::remove_const_t<decltype(reverse)>, std::remove_const_t<decltype(scores)>, Real>{
+      kernel.space, reverse, scores, at.dim, at.now, noise};
+}
+template <class Space, class Real, class Kernels, class Row>
+DIMIX_HD auto reverse_rates(const mixed_kernel<Space, Real, Kernels>& kernel, const place& at, const Row& denoised,
+                            const step_noise& noise) {
+  const auto reverse = kernel.reverse(at.dim, at.now, denoised);
+  const auto rates = pick(kernel.kernels, kernel.space.kind(at.dim),
+                          [&](const auto& own, auto) { return reverse_rates(own, at, denoised, noise); });
+  return mixed_reverse_rates<std::remove_const_t<decltype(reverse)>, std::remove_const_t<decltype(rates)>, Real>{
+      reverse, rates, kernel.space.states(at.dim)};
 }
 
 }  // namespace dimix

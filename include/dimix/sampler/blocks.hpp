@@ -94,7 +94,7 @@ struct ancestral_blocks {
 template <class Real = float, class Process, class Net, class Backend = cpu, class Make = ancestral_blocks<Real>>
 array<token, 2> sample_blocks(const Process& process, const Net& net, const block_options& options,
                               const Backend& run_on = Backend{}, const Make& make = {}) {
-  static_assert(masked_space<typename Process::space_type>,
+  static_assert(revealing_space<typename Process::space_type>,
                 "sample_blocks: blocks to come are hidden by a mask, and this space has none; see dimix/sampler/blocks.hpp");
   const index_t D = options.dims;
   const token mask = process.space().mask();

@@ -32,8 +32,9 @@ template <class Real, class Process, class Net, backend Backend = cpu>
 class first_hitting_sampler {
   static_assert(forward_process_like<Process>,
                 "first_hitting_sampler: Process must be a forward_process<Space, Schedule>; see dimix/forward_process.hpp");
-  static_assert(masked_space<typename Process::space_type>,
-                "first_hitting_sampler: times of reveals need a space with a mask; see dimix/sampler/first_hitting.hpp");
+  static_assert(revealing_space<typename Process::space_type>,
+                "first_hitting_sampler: times of reveals need a space whose noise does nothing but hide, as absorbing; see "
+                "dimix/sampler/first_hitting.hpp");
   static_assert(factorized_denoiser<Net, Real>,
                 "first_hitting_sampler: Net must provide outputs() and operator()(request<Real>, view<Real, 4>) const; see "
                 "dimix/denoiser.hpp");

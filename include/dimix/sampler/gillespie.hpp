@@ -46,7 +46,7 @@ double time_at(const Schedule& schedule, double noise, double s, double t) {
 /// The paths from t (B) to s (B), before their first jump.
 template <class Process>
 std::vector<thinned_path> paths_between(const Process& process, view<const double, 1> s, view<const double, 1> t) {
-  constexpr bool masked = masked_space<typename Process::space_type>;
+  constexpr bool masked = revealing_space<typename Process::space_type>;
   const double most = masked ? 40 : 700;
   std::vector<thinned_path> paths;  // (B)
   for (index_t b = 0; b < t.extent(0); ++b) {

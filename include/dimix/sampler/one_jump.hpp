@@ -86,7 +86,7 @@ struct one_jump_step {
   template <class Kernel, class Denoised, class Bits>
   DIMIX_HD token draw(const Kernel& kernel, const place& at, index_t S, const Denoised& denoised, const Bits& bits_of) const {
     if (denoises) return ancestral{}.draw(kernel, at, S, denoised, bits_of);
-    if constexpr (masked_space<decltype(kernel.space)>)
+    if constexpr (revealing_space<decltype(kernel.space)>)
       if (noise.forth == 0 && at.now != kernel.space.mask()) return at.now;  // no row has to be made
     const auto law = row(kernel, at, denoised());
     return draw_categorical(

@@ -34,6 +34,11 @@ struct noise_intervals {
 /// for all noise in interval i. Here for noise that is identity + rank one.
 template <class Space>
 class rate_bounds {
+  static_assert(
+      !replacing_space<Space> && !requires(const Space x) { x.spaces(); },
+      "gillespie: rates are bounded for identity + rank one and for rates of a space's own, not yet where noise masks or "
+      "redraws, nor where positions differ in kind; see dimix/sampler/rate_bounds.hpp");
+
  public:
   explicit rate_bounds(const Space& space) : space_(space) {}
 

@@ -101,9 +101,10 @@ struct remasking {
 
   template <class Kernel>
   DIMIX_HD static token mask_of(const Kernel& kernel) {
-    static_assert(masked_space<decltype(kernel.space)>,
-                  "remasking: only a space with a mask can hide a token again; see dimix/sampler/remasking.hpp");
-    if constexpr (masked_space<decltype(kernel.space)>)
+    static_assert(revealing_space<decltype(kernel.space)>,
+                  "remasking: a token is hidden again only where noise does nothing but hide, as absorbing; see "
+                  "dimix/sampler/remasking.hpp");
+    if constexpr (revealing_space<decltype(kernel.space)>)
       return kernel.space.mask();
     else
       return -1;

@@ -1,6 +1,6 @@
 // Reveal samplers: from x_t to x_s by choosing which masked positions get their token, instead of deciding it for each of them alone.
 // One network call a step; every masked position proposes a token (reveal/proposal.hpp) and gets a score (reveal/ordering.hpp), and
-// the best of them are revealed, as many as an allocation says (reveal/allocation.hpp). For spaces with a mask.
+// the best of them are revealed, as many as an allocation says (reveal/allocation.hpp). For spaces whose noise does nothing but hide.
 //
 //   reveal_sampler<float> steps(process, net, noisy_order{confidence_order{}, linear_decay{4.5}}, by_schedule{}, drawn{});
 //   steps.step(state, tokens, s, t, items)        one step in place, as sampler.hpp
@@ -48,8 +48,9 @@ template <class Real, class Process, class Net, class Ordering = confidence_orde
 class reveal_sampler {
   static_assert(forward_process_like<Process>,
                 "reveal_sampler: Process must be a forward_process<Space, Schedule>; see dimix/forward_process.hpp");
-  static_assert(masked_space<typename Process::space_type>,
-                "reveal_sampler: an order of reveals needs a space with a mask; see dimix/sampler/reveal.hpp");
+  static_assert(revealing_space<typename Process::space_type>,
+                "reveal_sampler: an order of reveals needs a space whose noise does nothing but hide, as absorbing; see "
+                "dimix/sampler/reveal.hpp");
   static_assert(factorized_denoiser<Net, Real>,
                 "reveal_sampler: Net must provide outputs() and operator()(request<Real>, view<Real, 4>) const; see "
                 "dimix/denoiser.hpp");
