@@ -32,7 +32,7 @@ struct nelbo_row {
 
   template <class Group>
   DIMIX_HD void operator()(const Group& group, view<Real, 1> tile, index_t row_index) const {
-    const index_t D = x_t.extent(1), b = row_index / D, d = row_index % D, S = tile.extent(0) / nelbo_tiles<Kernel>;
+    const index_t D = x_t.extent(1), b = row_index / D, d = row_index % D, S = tile.extent(0) / score_tiles<Kernel>;
     const place at{b, d, x_t(b, d)};
     const auto row = make_row<Real>(group, head, raw.row(b, index_t{0}, d), at);
     const auto log_p = [&](index_t s) { return row.log_prob(s); };
@@ -79,7 +79,7 @@ array<Real, 1> nelbo(const Process& process, const Head& head, view<const token,
   }
   array<Real, 2> values(B, D);  // (B, D)
   run_on.template sweep<Real>(
-      B * D, nelbo_tiles<kernel> * S,
+      B * D, score_tiles<kernel> * S,
       nelbo_row<Real, Head, kernel>{
           head, {kernels.data(), B}, beta, decay, x_0, x_t, raw, values, out, Real(1) / static_cast<Real>(B)});
   array<Real, 1> total(B);  // (B)

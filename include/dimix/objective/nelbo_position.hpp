@@ -1,8 +1,7 @@
 // One position of the continuous-time bound (nelbo.hpp): its value l and the slopes d l / d log p_0(z), for each kind of kernel.
 #pragma once
 
-#include <dimix/forward_process.hpp>
-#include <dimix/group.hpp>
+#include <dimix/objective/position_scores.hpp>
 
 namespace dimix {
 
@@ -28,25 +27,19 @@ struct rank_one_nelbo_position {
     });
   }
 
-  /// slope(z) for every z; the two sums are shared.
+  /// slope(z) for every z.
   template <class Group, class LogP, class Store>
   DIMIX_HD void slopes(const Group& group, index_t S, const LogP& log_p, const Store& store) const {
     using std::exp;
     if (step.frozen) return group.for_each(S, [&](index_t z) { store(z, Real(0)); });
     if constexpr (masked_space<Space>)
       return group.for_each(S, [&](index_t z) { store(z, z == x_0 ? -masked_weight() : Real(0)); });
-    const auto& k = step.kernel;
     const auto pull = [&](index_t y) {  // d l / d s_θ(y)
       if (y == step.y) return Real(0);
       const auto s = scores(static_cast<token>(y), log_p(y), log_p(step.y));
       return at_x() * (s.close() ? decay * s.c / s.of_model() : beta * (Real(1) - exp(s.log_q - s.log_m)));
     };
-    const Real shared =
-        group.reduce(S, Real(0), plus{}, [&](index_t y) { return pull(y) * k.hit_t * k.prior(step.d, static_cast<token>(y)); });
-    group.for_each(S, [&](index_t z) {
-      const Real over_z = exp(log_p(z) - step.log_z(static_cast<token>(z)));
-      store(z, over_z * (k.kept_t * pull(z) + shared));
-    });
+    rank_one_position_scores<Space, Real>{{step}}.slopes(group, S, log_p, pull, store);
   }
 
  private:
@@ -73,8 +66,7 @@ struct rank_one_nelbo_position {
     const Real lift = (x_0 == step.y ? -expm1(log_p_x) : -exp(log_p_x)) / (z_same * hit_x);
     const Real kept = (y == x_0 ? expm1(log_p_y) : exp(log_p_y)) / hit_x;
     const Real c = kept + hit_y * lift;
-    const Real log_m =
-        merge(exp_sum<Real>::of(log(k.kept_t) + log_p_y - step.log_z(y)), exp_sum<Real>::of(log(hit_y) + step.log_w)).log();
+    const Real log_m = score_row<Space, Real>{step}.log_score(y, log_p_y);
     return {log(q), log_m, c, k.kept_t * c / q};
   }
 
@@ -82,74 +74,45 @@ struct rank_one_nelbo_position {
   DIMIX_HD Real masked_weight() const { return decay * at_x() / step.kernel.hit_t; }
 };
 
-/// The same from tables, as the formula stands: O(S^2). tile: p(z) and the pulls d l / d s_θ(y), S each.
+/// The same from tables, as the formula stands: O(S^2).
 template <class Space, class Real>
 struct table_nelbo_position {
   table_kernel<Space, Real> kernel;
+  index_t d;
   token x_0, x;
   Real beta;
-  view<Real, 1> tile;  // (2 S)
+  table_position_scores<Real> scores;
 
   template <class Group, class LogP>
   DIMIX_HD Real value(const Group& group, index_t S, const LogP& log_p) const {
     if (impossible()) return Real(0);
-    prepare(group, S, log_p);
+    scores.prepare(group, S, log_p);
     return group.reduce(S, Real(0), plus{}, [&](index_t y) {
       const Real jump = rate_from(y);
       if (jump == Real(0)) return Real(0);
-      const Real of_data = data_score(y), ratio = model_score(S, y) / of_data;
+      const Real of_data = data_score(y), of_model = scores.of_model(y, log_p(y)), u = of_model / of_data - Real(1);
       // s log(s / s_θ) - s + s_θ, with the ratio's distance from 1 taken out; data that cannot score leave s_θ
-      return jump *
-             (of_data == Real(0) ? model_score(S, y) : of_data * (ratio - Real(1)) * one_minus_log1p_over(ratio - Real(1)));
+      return jump * (of_data == Real(0) ? of_model : of_data * u * one_minus_log1p_over(u));
     });
   }
 
   template <class Group, class LogP, class Store>
   DIMIX_HD void slopes(const Group& group, index_t S, const LogP& log_p, const Store& store) const {
     if (impossible()) return group.for_each(S, [&](index_t z) { store(z, Real(0)); });
-    prepare(group, S, log_p);
-    group.for_each(S, [&](index_t y) {
+    scores.prepare(group, S, log_p);
+    const auto pull = [&](index_t y) {
       const Real jump = rate_from(y);
-      tile[S + y] = jump == Real(0) ? Real(0) : jump * (Real(1) - data_score(y) / model_score(S, y));
-    });
-    group.sync();
-    group.for_each(S, [&](index_t z) {
-      const Real seen = kernel.to_t(z, x);
-      Real sum = Real(0);
-      for (index_t y = 0; y < S && seen > 0; ++y) sum += tile[S + y] * (kernel.to_t(z, y) / seen);
-      store(z, tile[z] * sum);
-    });
+      return jump == Real(0) ? Real(0) : jump * (Real(1) - data_score(y) / scores.of_model(y, log_p(y)));
+    };
+    scores.slopes(group, S, log_p, pull, store);
   }
 
  private:
   /// x_0 cannot have become x
   DIMIX_HD bool impossible() const { return kernel.to_t(x_0, x) == Real(0); }
-  DIMIX_HD Real rate_from(index_t y) const {
-    return y == x ? Real(0) : beta * static_cast<Real>(kernel.space.base_rate(static_cast<token>(y), x));
-  }
-  DIMIX_HD Real data_score(index_t y) const { return kernel.to_t(x_0, y) / kernel.to_t(x_0, x); }
-  DIMIX_HD Real model_score(index_t S, index_t y) const {
-    Real sum = Real(0);
-    for (index_t z = 0; z < S; ++z)
-      if (kernel.to_t(z, x) > 0) sum += tile[z] * (kernel.to_t(z, y) / kernel.to_t(z, x));
-    return sum;
-  }
-  template <class Group, class LogP>
-  DIMIX_HD void prepare(const Group& group, index_t S, const LogP& log_p) const {
-    group.for_each(S, [&](index_t z) {
-      using std::exp;
-      tile[z] = exp(log_p(z));
-    });
-    group.sync();
-  }
+  DIMIX_HD Real rate_from(index_t y) const { return beta * rate_into<Real>(kernel.space, d, static_cast<token>(y), x); }
+  DIMIX_HD Real data_score(index_t y) const { return dimix::data_score<Real>(kernel, d, x_0, x, static_cast<token>(y)); }
 };
-
-/// Reals of tile per state: the slopes, and what a position needs beside them.
-template <class Kernel>
-inline constexpr index_t nelbo_tiles = rate_space<decltype(Kernel::space)> ? 3 : 1;
-template <class Space, class Real, class... Kernels>
-inline constexpr index_t nelbo_tiles<mixed_kernel<Space, Real, pack<Kernels...>>> = ((nelbo_tiles<Kernels> == 3) || ...) ? 3
-                                                                                                                         : 1;
 
 template <class Space, class Real, class LogP>
 DIMIX_HD auto make_nelbo_position(const two_time_kernel<Space, Real>& kernel, index_t d, token x, token x_0, Real beta,
@@ -157,9 +120,9 @@ DIMIX_HD auto make_nelbo_position(const two_time_kernel<Space, Real>& kernel, in
   return rank_one_nelbo_position<Space, Real>{reverse_row<Space, Real>::make(kernel, d, x, log_p(x)), x_0, beta, decay};
 }
 template <class Space, class Real, class LogP>
-DIMIX_HD auto make_nelbo_position(const table_kernel<Space, Real>& kernel, index_t, token x, token x_0, Real beta, Real,
-                                  const LogP&, view<Real, 1> tile) {
-  return table_nelbo_position<Space, Real>{kernel, x_0, x, beta, tile};
+DIMIX_HD auto make_nelbo_position(const table_kernel<Space, Real>& kernel, index_t d, token x, token x_0, Real beta, Real,
+                                  const LogP& log_p, view<Real, 1> tile) {
+  return table_nelbo_position<Space, Real>{kernel, d, x_0, x, beta, make_scores(kernel, d, x, log_p, tile)};
 }
 
 }  // namespace dimix
