@@ -8,6 +8,7 @@
 #include "golden/sdtt_schedules.hpp"
 #include "golden/tauldr_calc_nll.hpp"
 #include "golden/tauldr_calc_pst.hpp"
+#include "golden/tauldr_ct_elbo.hpp"
 #include "golden/tauldr_distil_chain.hpp"
 #include "golden/tauldr_rate.hpp"
 #include "golden/tauldr_tau_leaping.hpp"
@@ -25,6 +26,7 @@ constexpr covered_family covered_families[] = {
     {"A_rate", "Rate", check_tauldr_rate},
     {"A_rate", "BirthDeath", check_tauldr_rate},
     {"B_calc_pst", "DistilChain.calc_pst", check_tauldr_calc_pst},
+    {"F_ct_elbo", "GenericAux.calc_loss", check_tauldr_ct_elbo},
     {"F_tau_leaping", "TauLeaping.sample", check_tauldr_tau_leaping},
     {"E_schedule", "MaskGIT.adap_sche", check_maskgit_schedules},
     {"E_sampling", "MaskGIT.sample", check_maskgit_sample},

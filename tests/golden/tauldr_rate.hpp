@@ -12,19 +12,25 @@ namespace golden {
 
 using dimix::forward_process;
 
-/// f(process) for the process of a case, by the function that was recorded.
+/// f(process) for the process of a case, by a name that has that of its rates in it.
 template <class F>
-void with_tauldr_process(const recorded_case& recorded, const F& f) {
+void with_tauldr_process(const recorded_case& recorded, const F& f, const std::string& name) {
   const auto S = recorded.config<index_t>("S");
-  if (recorded.source().find("BirthDeath") != std::string::npos) {
+  if (name.find("BirthDeath") != std::string::npos) {
     const double low = recorded.config<double>("sigma_min"), ratio = recorded.config<double>("sigma_max") / low;
     f(forward_process(dimix::birth_death<>{S}, dimix::exponential{low * low / 2, ratio * ratio}));
-  } else if (recorded.source().find("UniformRate") != std::string::npos) {
+  } else if (name.find("UniformRate") != std::string::npos) {
     f(forward_process(dimix::uniform<>{S}, dimix::linear{0, recorded.config<double>("rate_const") * static_cast<double>(S)}));
   } else {
     f(forward_process(dimix::ordinal(S, {recorded.config<double>("rate_sigma"), recorded.config<double>("Q_sigma")}),
                       dimix::exponential{recorded.config<double>("time_base"), recorded.config<double>("time_exponential")}));
   }
+}
+
+/// By the function that was recorded.
+template <class F>
+void with_tauldr_process(const recorded_case& recorded, const F& f) {
+  with_tauldr_process(recorded, f, recorded.source());
 }
 
 /// transition(t, s) as recorded: q(x_t | x_s) of every pair of states, clamped: (S, S).

@@ -1,0 +1,240 @@
+// The continuous-time bound of tauLDR: an estimate from one jump. Teachers of tauLDR are trained with it; nelbo.hpp is the same bound
+// with the jump averaged out, at the same cost, so that its variance is smaller.
+//
+//   regularisation  sum_d sum_{y != x} R_t(y, x) s_θ(y)                                               at x = x_t: the rate out of x_t, backwards
+//   signal          - sum_d sum_{y != x} R_t(y, x) s_q(y) log s_θ(y) / norm                           at x = x~_t: x_t after one jump
+//   norm            sum_d sum_{y != x} R_t(y, x) s_q(y) / Z(x~ with y at d),   Z(x) = sum_d sum_{y != x} R_t(x, y)
+// with the scores of position_scores.hpp, s_q of the data and s_θ of the denoiser at the same tokens. norm is the law of the jump over
+// that of x~_t: q(x~ | x_0) sum over where the jump came from. What does not depend on the denoiser is left out, as there:
+//   E ct_elbo = E nelbo - E sum_d sum_y R_t(y, x) [ s_q(y) log s_q(y) - s_q(y) ].
+// One forward pass: the network is asked at x~_t alone, and the regularisation is taken there too; cheaper by half and a little biased.
+// With weight on it, the cross entropy of x_0 comes beside, at the tokens of the regularisation.
+// Where alpha(t) = 0 the left-out part is infinite, and so is this: t must have a finite rate and alpha(t) > 0.
+// Source: Campbell et al. 2022 (proposition 2 and section 4.4), tauldr losses.py GenericAux.calc_loss; its guards: parity/tauldr_elbo.hpp.
+// Laws (tests/laws/ct_elbo.cpp): expectation over x_t and x~_t = that of nelbo, in value and in gradient; gradient = central difference.
+#pragma once
+
+#include <dimix/backend.hpp>
+#include <dimix/core/array.hpp>
+#include <dimix/forward_process/draw_jump.hpp>
+#include <dimix/head.hpp>
+#include <dimix/objective/position_scores.hpp>
+
+#include <cmath>
+#include <vector>
+
+namespace dimix {
+
+/// What each term counts for in the loss, the mean over items of their weighted sum.
+struct ct_elbo_weights {
+  double regularisation = 1, signal = 1;
+  double cross_entropy = 0;  // tauLDR trains with 0.001
+};
+
+/// The terms of every item. cross_entropy is the mean over positions, the others sums.
+template <class Real>
+struct ct_elbo_terms {
+  array<Real, 1> regularisation, signal, signal_norm, cross_entropy;  // (B)
+
+  Real loss(const ct_elbo_weights& weights = {}) const {
+    double total = 0;
+    for (index_t b = 0; b < signal.size(); ++b)
+      total += weights.regularisation * static_cast<double>(regularisation(b)) +
+               weights.signal * static_cast<double>(signal(b)) + weights.cross_entropy * static_cast<double>(cross_entropy(b));
+    return static_cast<Real>(total / static_cast<double>(signal.size()));
+  }
+};
+
+/// Where a network was asked, what it answered, and where the gradient of that answer goes: none where it is empty.
+template <class Real>
+struct asked_at {
+  view<const token, 2> x;       // (B, D)
+  view<const Real, 4> raw;      // (B, 1, D, outputs)
+  view<Real, 4> gradient = {};  // (B, 1, D, outputs)
+};
+
+/// Row (b, d) of the norm: what jumps into x~ at position d add.
+template <class Real, class Kernel>
+struct signal_norm_row {
+  view<const Kernel, 1> kernels;      // (B)
+  view<const double, 1> total_rates;  // (B)  Z(x~)
+  view<const token, 2> x_0, x_tilde;  // (B, D)
+  view<Real, 2> norms;                // (B, D)
+
+  template <class Group>
+  DIMIX_HD void operator()(const Group& group, view<Real, 1>, index_t row_index) const {
+    const index_t D = x_0.extent(1), b = row_index / D, d = row_index % D;
+    const Kernel& kernel = kernels[b];
+    const token x = x_tilde(b, d);
+    const double others = total_rates[b] - outgoing_rate(kernel.space, d, x);
+    const Real norm = group.reduce(kernel.space.states(d), Real(0), plus{}, [&](index_t s) {
+      const auto y = static_cast<token>(s);
+      const Real jump = rate_into<Real>(kernel.space, d, y, x);
+      if (jump == Real(0)) return Real(0);
+      return jump * data_score<Real>(kernel, d, x_0(b, d), x, y) /
+             static_cast<Real>(others + outgoing_rate(kernel.space, d, y));
+    });
+    if (group.leader()) norms(b, d) = norm;
+  }
+};
+
+/// Row (b, d) of the terms that are taken at x: those whose values are not empty. tile: S slopes, then what scores need.
+template <class Real, class Head, class Kernel>
+struct ct_elbo_row {
+  Head head;
+  view<const Kernel, 1> kernels;         // (B)
+  view<const Real, 1> beta, norms;       // (B)  a norm of 0: nothing jumped
+  view<const token, 2> x_0, x;           // (B, D)
+  view<const Real, 4> raw;               // (B, 1, D, outputs)
+  view<Real, 2> regularisation, signal;  // (B, D)  or empty
+  view<Real, 2> cross_entropy;           // (B, D)  as regularisation
+  view<Real, 4> gradient;                // (B, 1, D, outputs)  or empty
+  Real regularises, signals, enters;     // what the derivative of each term counts for
+
+  template <class Group>
+  DIMIX_HD void operator()(const Group& group, view<Real, 1> tile, index_t row_index) const {
+    const index_t D = x.extent(1), b = row_index / D, d = row_index % D, S = tile.extent(0) / score_tiles<Kernel>;
+    const Kernel& kernel = kernels[b];
+    const token clean = x_0(b, d), now = x(b, d);
+    const auto row = make_row<Real>(group, head, raw.row(b, index_t{0}, d), place{b, d, now});
+    const auto log_p = [&](index_t s) { return row.log_prob(s); };
+    const auto scores = make_scores(kernel, d, now, log_p, tile.slice(S, tile.extent(0) - S));
+    scores.prepare(group, S, log_p);
+
+    const bool here = !regularisation.empty(), jumped = !signal.empty() && norms[b] > Real(0);
+    const auto jumps = [&](index_t y) { return beta[b] * rate_into<Real>(kernel.space, d, static_cast<token>(y), now); };
+    // R s_q / norm
+    const auto wanted = [&](index_t y, Real jump) {
+      return jumped ? jump * data_score<Real>(kernel, d, clean, now, static_cast<token>(y)) / norms[b] : Real(0);
+    };
+    if (here) {
+      const Real rate_out = group.reduce(S, Real(0), plus{}, [&](index_t y) {
+        const Real jump = jumps(y);
+        return jump == Real(0) ? Real(0) : jump * scores.of_model(y, log_p(y));
+      });
+      if (group.leader()) regularisation(b, d) = rate_out, cross_entropy(b, d) = -log_p(clean);
+    }
+    if (!signal.empty()) {
+      const Real seen = group.reduce(S, Real(0), plus{}, [&](index_t y) {
+        const Real jump = jumps(y), weight = jump == Real(0) ? Real(0) : wanted(y, jump);
+        return weight == Real(0) ? Real(0) : -weight * scores.log_of_model(y, log_p(y));
+      });
+      if (group.leader()) signal(b, d) = seen;
+    }
+    if (gradient.empty()) return;
+
+    const auto pull = [&](index_t y) {  // d loss / d s_θ(y)
+      using std::exp;
+      const Real jump = jumps(y);
+      if (jump == Real(0)) return Real(0);
+      const Real weight = wanted(y, jump), up = here ? regularises * jump : Real(0);
+      return weight == Real(0) ? up : up - signals * weight * exp(-scores.log_of_model(y, log_p(y)));
+    };
+    scores.slopes(group, S, log_p, pull, [&](index_t z, Real slope) { tile[z] = here && z == clean ? slope - enters : slope; });
+    group.sync();
+    row.backward(
+        group, S, [&](index_t s) { return tile[s]; }, [&](index_t o, Real g) { gradient(b, index_t{0}, d, o) = g; });
+    group.sync();
+  }
+};
+
+/// The terms of every item and the gradient of terms.loss(weights), from kernels that are already there: kernels (B) between 0 and t,
+/// beta (B) the rates at t, x_0 (B, D). before: the network at x_t; after: at x~_t, as draw_jump makes it, and x_t itself
+/// where no jump is possible: such an item has no signal. before.raw empty: one forward pass.
+/// Throws numeric_error when a term is not finite. O(B D) rows; see position_scores.hpp for each.
+template <class Real, class Kernel, class Head, backend Backend>
+ct_elbo_terms<Real> ct_elbo(view<const Kernel, 1> kernels, view<const double, 1> beta, const Head& head,
+                            view<const token, 2> x_0, const asked_at<Real>& before, const asked_at<Real>& after,
+                            const Backend& run_on, const ct_elbo_weights& weights = {}) {
+  const index_t B = x_0.extent(0), D = x_0.extent(1);
+  expects(B > 0 && kernels.extent(0) == B, "ct_elbo: x_0 has ", B, " items, but there are ", kernels.extent(0), " kernels");
+  expects_shape("ct_elbo: beta", beta, B);
+  const auto& space = kernels[0].space;
+  const index_t S = space.max_states();
+  const bool one_pass = before.raw.empty();
+  expects_tokens("ct_elbo: x_0", x_0, space);
+  const auto expects_asked = [&](const char* x, const char* raw, const char* gradient, const asked_at<Real>& at, bool asked) {
+    expects_shape(x, at.x, B, D);
+    expects_tokens(x, at.x, space);
+    if (asked) expects_shape(raw, at.raw, B, 1, D, head.outputs(S));
+    if (!at.gradient.empty()) expects_shape(gradient, at.gradient, B, 1, D, asked ? head.outputs(S) : 0);
+  };
+  expects_asked("ct_elbo: before.x", "ct_elbo: before.raw", "ct_elbo: before.gradient", before, !one_pass);
+  expects_asked("ct_elbo: after.x", "ct_elbo: after.raw", "ct_elbo: after.gradient", after, true);
+
+  array<Real, 1> rates(B);          // (B)
+  array<double, 1> total_rates(B);  // (B)
+  std::vector<bool> jumped;         // (B)
+  for (index_t b = 0; b < B; ++b) {
+    expects(beta(b) >= 0 && std::isfinite(beta(b)), "ct_elbo: the rate of item ", b, " is ", beta(b), "; it must be finite");
+    rates(b) = static_cast<Real>(beta(b));
+    total_rates(b) = 0;
+    index_t changes = 0;
+    for (index_t d = 0; d < D; ++d) {
+      total_rates(b) += outgoing_rate(kernels[b].space, d, after.x(b, d));
+      changes += before.x(b, d) != after.x(b, d);
+    }
+    expects(changes <= 1, "ct_elbo: after.x differs from before.x at ", changes, " positions of item ", b,
+            "; x~_t is x_t after one jump");
+    jumped.push_back(changes == 1);
+  }
+
+  array<Real, 2> norms(B, D), regularisation(B, D), signal(B, D), cross_entropy(B, D);  // (B, D)
+  run_on.template sweep<Real>(B * D, 0, signal_norm_row<Real, Kernel>{kernels, total_rates, x_0, after.x, norms});
+  const auto summed = [&](const array<Real, 2>& values) {
+    array<Real, 1> total(B);  // (B)
+    for (index_t b = 0; b < B; ++b) {
+      total(b) = Real(0);
+      for (index_t d = 0; d < D; ++d) total(b) += values(b, d);
+    }
+    return total;
+  };
+  ct_elbo_terms<Real> terms;
+  terms.signal_norm = summed(norms);
+  for (index_t b = 0; b < B; ++b)
+    if (!jumped[static_cast<std::size_t>(b)]) terms.signal_norm(b) = Real(0);
+
+  const auto share = [&](double weight, index_t n) { return static_cast<Real>(weight / static_cast<double>(n)); };
+  const auto sweep = [&](const asked_at<Real>& at, bool here, bool there) {
+    const auto if_taken = [](bool taken, array<Real, 2>& values) { return taken ? values.whole() : view<Real, 2>{}; };
+    run_on.template sweep<Real>(
+        B * D, score_tiles<Kernel> * S,
+        ct_elbo_row<Real, Head, Kernel>{head, kernels, rates, terms.signal_norm, x_0, at.x, at.raw,
+                                        if_taken(here, regularisation), if_taken(there, signal), if_taken(here, cross_entropy),
+                                        at.gradient, share(weights.regularisation, B), share(weights.signal, B),
+                                        share(weights.cross_entropy, B * D)});
+  };
+  if (!one_pass) sweep(before, true, false);
+  sweep(after, one_pass, true);
+  terms.regularisation = summed(regularisation);
+  terms.signal = summed(signal);
+  terms.cross_entropy = summed(cross_entropy);
+  for (Real& value : terms.cross_entropy) value /= static_cast<Real>(D);
+  for (index_t b = 0; b < B; ++b)
+    expects<numeric_error>(
+        std::isfinite(terms.regularisation(b)) && std::isfinite(terms.signal(b)) && std::isfinite(terms.cross_entropy(b)),
+        "ct_elbo: item ", b, " has regularisation ", terms.regularisation(b), ", signal ", terms.signal(b),
+        " and cross entropy ", terms.cross_entropy(b), " (non-finite logits?)");
+  return terms;
+}
+
+/// The same for a process at times t (B) in (0, 1] with a finite rate.
+template <class Real, class Process, class Head, backend Backend>
+ct_elbo_terms<Real> ct_elbo(const Process& process, const Head& head, view<const token, 2> x_0, view<const double, 1> t,
+                            const asked_at<Real>& before, const asked_at<Real>& after, const Backend& run_on,
+                            const ct_elbo_weights& weights = {}) {
+  using kernel = typename Process::template kernel<Real>;
+  const index_t B = x_0.extent(0);
+  expects_shape("ct_elbo: t", t, B);
+  std::vector<kernel> kernels;  // (B)
+  array<double, 1> beta(B);     // (B)
+  for (index_t b = 0; b < B; ++b) {
+    expects(t(b) > 0 && t(b) <= 1, "ct_elbo: t[", b, "] = ", t(b), " lies outside (0, 1]");
+    kernels.push_back(process.template between<Real>(0, t(b)));
+    beta(b) = rate(process.schedule(), t(b));
+    expects(std::isfinite(beta(b)), "ct_elbo: t[", b, "] = ", t(b), " has the rate ", beta(b), "; it must be finite");
+  }
+  return ct_elbo<Real, kernel>(view<const kernel, 1>(kernels.data(), B), beta, head, x_0, before, after, run_on, weights);
+}
+
+}  // namespace dimix
