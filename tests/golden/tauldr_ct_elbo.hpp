@@ -27,19 +27,18 @@ void check_tauldr_bound(const recorded_case& recorded, case_report& report, cons
   const auto transition = recorded.input<double>("transition_t", B, S, S);  // (B, S, S)
   array<double, 1> t(B), beta(B);                                           // (B)
   array<token, 2> x_tilde(B, D);                                            // (B, D)
-  std::vector<view<const double, 2>> to_t;                                  // (B)
   std::vector<dimix::table> guarded;                                        // (B)
   std::vector<kernel> kernels;                                              // (B)
   for (index_t b = 0; b < B; ++b) {
     t(b) = dimix::between(recorded.input("uniform_t")[static_cast<std::size_t>(b)], recorded.config<double>("min_time"), 1.0);
     beta(b) = dimix::rate(process.schedule(), t(b));
-    to_t.emplace_back(transition.data() + b * S * S, S, S);
-    guarded.push_back(dimix::tauldr::guarded(to_t.back(), eps));
+    guarded.push_back(dimix::tauldr::guarded(transition.whole()[b], eps));
     for (index_t d = 0; d < D; ++d)
       x_tilde(b, d) =
           dimix::landing(x_t(b, d), S, [&](index_t s) { return d == jump_dim(b) && s == jump_value(b) ? 1.0 : 0.0; });
   }
-  for (std::size_t b = 0; b < to_t.size(); ++b) kernels.emplace_back(process.space(), to_t[b], guarded[b], eps);
+  for (index_t b = 0; b < B; ++b)
+    kernels.emplace_back(process.space(), transition.whole()[b], guarded[static_cast<std::size_t>(b)], eps);
 
   report.check("t", {"dimix::between"}, [&] { return t; });
   report.check("x_tilde", {"dimix::landing"}, [&] { return x_tilde; });
