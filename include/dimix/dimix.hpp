@@ -40,7 +40,9 @@
 #include <dimix/marginal.hpp>                      // marginalisation over λ
 #include <dimix/noise_schedule.hpp>                // how much survives at time t
 #include <dimix/objective.hpp>                     // losses with gradients, in three phases
+#include <dimix/objective/ct_elbo.hpp>             // the same bound from one jump
 #include <dimix/objective/nelbo.hpp>               // the bound that teachers learn from
+#include <dimix/objective/score_entropy.hpp>       // the same for networks that predict scores
 #include <dimix/sampler.hpp>                       // generate: rows, step, sample
 #include <dimix/sampler/blocks.hpp>                // from left to right in blocks
 #include <dimix/sampler/first_hitting.hpp>         // one reveal at a time, at exact times

@@ -153,14 +153,17 @@ ct_elbo_terms<Real> ct_elbo(view<const Kernel, 1> kernels, view<const double, 1>
   const index_t S = space.max_states();
   const bool one_pass = before.raw.empty();
   expects_tokens("ct_elbo: x_0", x_0, space);
-  const auto expects_asked = [&](const char* x, const char* raw, const char* gradient, const asked_at<Real>& at, bool asked) {
+  const auto expects_asked = [&](const char* x, const char* raw, const char* gradient, const asked_at<Real>& at) {
     expects_shape(x, at.x, B, D);
     expects_tokens(x, at.x, space);
-    if (asked) expects_shape(raw, at.raw, B, 1, D, head.outputs(S));
-    if (!at.gradient.empty()) expects_shape(gradient, at.gradient, B, 1, D, asked ? head.outputs(S) : 0);
+    if (!at.raw.empty()) expects_shape(raw, at.raw, B, 1, D, head.outputs(S));
+    if (!at.gradient.empty()) expects_shape(gradient, at.gradient, B, 1, D, head.outputs(S));
   };
-  expects_asked("ct_elbo: before.x", "ct_elbo: before.raw", "ct_elbo: before.gradient", before, !one_pass);
-  expects_asked("ct_elbo: after.x", "ct_elbo: after.raw", "ct_elbo: after.gradient", after, true);
+  expects_asked("ct_elbo: before.x", "ct_elbo: before.raw", "ct_elbo: before.gradient", before);
+  expects_asked("ct_elbo: after.x", "ct_elbo: after.raw", "ct_elbo: after.gradient", after);
+  expects(!after.raw.empty(), "ct_elbo: after.raw is empty; the network has to be asked at x~_t");
+  expects(!one_pass || before.gradient.empty(), "ct_elbo: before.gradient has shape ", shape_of(before.gradient),
+          ", but before.raw is empty: with one forward pass the gradient is after.gradient");
 
   array<Real, 1> rates(B);          // (B)
   array<double, 1> total_rates(B);  // (B)
