@@ -58,4 +58,9 @@ TEST_CASE("cuda: losses on the host from a .cu file") {
   CHECK(value_and_gradient(loss, given, gradient.whole(), run_on) == doctest::Approx(D * std::log(3.0)).epsilon(1e-5));
   array<float, 4> one(B, 1, D, S);  // (B, 1, D, S)
   CHECK(nelbo<float>(process, subs{3}, x_0, x_t, t, one, run_on).size() == B);
+  t.fill(0.5);
+  array<token, 2> x_tilde(B, D);  // (B, D)
+  draw_jump(process, x_t, rng{1}, items, x_tilde.whole(), run_on);
+  CHECK(ct_elbo<float>(process, subs{3}, x_0, t, {x_t, one}, {x_tilde, one}, run_on).signal.size() == B);
+  CHECK(score_entropy<float>(process, x_0, x_t, t, one, run_on).size() == B);
 }

@@ -9,8 +9,10 @@
 #include <dimix/head/reshaped.hpp>
 #include <dimix/head/stepped.hpp>
 #include <dimix/marginal/rows.hpp>
+#include <dimix/objective/ct_elbo.hpp>
 #include <dimix/objective/gradient_row.hpp>
 #include <dimix/objective/nelbo.hpp>
+#include <dimix/objective/score_entropy.hpp>
 #include <dimix/sampler/analytic.hpp>
 #include <dimix/sampler/ancestral.hpp>
 #include <dimix/sampler/remasking.hpp>
@@ -503,4 +505,59 @@ TEST_CASE("cuda: a row of the continuous-time bound") {
   const row_of_thread<decltype(body)> row{body, {tiles.data(), B * D, S}};
   check_close(on_both(out, row, B * D), 2e-5);
   check_close(on_both(values, row, B * D), 2e-5);
+}
+
+TEST_CASE("cuda: rows of the bound from one jump and of score entropy") {
+  SKIP_WITHOUT_DEVICE();
+  const auto check = [](const auto& process, const auto& head) {
+    using Head = std::decay_t<decltype(head)>;
+    const index_t B = 3, D = 4, S = process.max_states(), rows = B * D;
+    for_the_device(process.template between<float>(0, 0.4), [&](const auto& kernel) {
+      using Kernel = std::decay_t<decltype(kernel)>;
+      const index_t tile = score_tiles<Kernel> * S;
+      shared_memory<float> raw(rows * S), beta(B), norms(B), of_rows(rows), regularisation(rows), signal(rows),
+          cross_entropy(rows), out(rows * S), tiles(rows * tile);
+      shared_memory<double> total_rates(B);
+      shared_memory<token> x_0(rows), x(rows);
+      shared_memory<Kernel> kernels(B);
+      fill(raw, 2, 2);
+      for (index_t b = 0; b < B; ++b) {
+        kernels[b] = kernel, beta[b] = 1.5f, norms[b] = 0.4f, total_rates[b] = 20;
+        for (index_t d = 0; d < D; ++d) {
+          x_0[b * D + d] = static_cast<token>((b + 3 * d) % (S - 1));
+          x[b * D + d] = (b + d) % 2 == 0 ? static_cast<token>(S - 1) : x_0[b * D + d];
+        }
+      }
+      const view<const token, 2> clean(x_0.data(), B, D), now(x.data(), B, D);
+      const view<const float, 4> given(raw.data(), B, 1, D, S);
+      const signal_norm_row<float, Kernel> norm{
+          {kernels.data(), B}, {total_rates.data(), B}, clean, now, {of_rows.data(), B, D}};
+      check_close(on_both(of_rows, row_of_thread<decltype(norm)>{norm, {tiles.data(), rows, tile}}, rows), 2e-5);
+      const score_entropy_row<float, Kernel> entropy{{kernels.data(), B},    {beta.data(), B},         clean, now, given,
+                                                     {of_rows.data(), B, D}, {out.data(), B, 1, D, S}, 1.0f};
+      const row_of_thread<decltype(entropy)> entropies{entropy, {tiles.data(), rows, tile}};
+      check_close(on_both(of_rows, entropies, rows), 2e-5);
+      check_close(on_both(out, entropies, rows), 2e-5);
+      const ct_elbo_row<float, Head, Kernel> bound{head,
+                                                   {kernels.data(), B},
+                                                   {beta.data(), B},
+                                                   {norms.data(), B},
+                                                   clean,
+                                                   now,
+                                                   given,
+                                                   {regularisation.data(), B, D},
+                                                   {signal.data(), B, D},
+                                                   {cross_entropy.data(), B, D},
+                                                   {out.data(), B, 1, D, S},
+                                                   1.0f,
+                                                   1.0f,
+                                                   0.1f};
+      const row_of_thread<decltype(bound)> bounds{bound, {tiles.data(), rows, tile}};
+      for (const auto* values : {&regularisation, &signal, &cross_entropy, &out})
+        check_close(on_both(*values, bounds, rows), 2e-5);
+    });
+  };
+  check(forward_process(birth_death<9>{}, linear{0, 4}), softmax{});
+  check(forward_process(absorbing<18>{}, log_linear{}), subs{17});
+  check(forward_process(uniform<17>{}, cosine{}), softmax{});
 }
