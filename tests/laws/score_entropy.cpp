@@ -166,6 +166,22 @@ TEST_CASE("laws: score entropy in float is that in double, also next to the scor
   });
 }
 
+TEST_CASE("laws: data that cannot have become x_t leave no score entropy") {
+  array<double, 2> rates(4, 4);  // (S, S)  two classes that do not communicate: 0 <-> 1 and 2 <-> 3
+  rates(0, 1) = rates(1, 0) = rates(2, 3) = rates(3, 2) = 1;
+  array<double, 1> prior(4), t(1);  // (S), (B)
+  prior.fill(0.25), t.fill(0.5);
+  array<token, 2> x_0(1, 1), x_t(1, 1);                    // (B, D)
+  array<double, 4> raw(1, 1, 1, 4), gradient(1, 1, 1, 4);  // (B, 1, D, S)
+  const forward_process split(rate_table(rates, prior), linear{0, 1});
+  for (token x : {1, 2}) {
+    x_t(0, 0) = x;
+    const double value = score_entropy<double>(split, x_0, x_t, t, raw, cpu{1}, gradient.whole())(0);
+    CHECK((value > 0) == (x == 1));
+    CHECK((gradient(0, 0, 0, x == 1 ? 0 : 3) != 0) == (x == 1));
+  }
+}
+
 TEST_CASE("laws: next to the score its entropy keeps its digits") {
   for (double v : {-1e-3, -1e-6, 1e-9, 1e-5, 0.02})
     CHECK(score_entropy_of(1.0, v) == doctest::Approx(v * v / 2 * (1 + v / 3 + v * v / 12 + v * v * v / 60)).epsilon(1e-8));
