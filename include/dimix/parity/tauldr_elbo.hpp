@@ -19,7 +19,7 @@ struct guarded_kernel : table_kernel<Space, Real> {
 };
 
 template <class Real>
-struct guarded_scores : table_scores<Real> {
+struct guarded_scores : table_position_scores<Real> {
   Real ratio_eps;
 
   DIMIX_HD Real log_of_model(index_t y, Real log_p) const {
