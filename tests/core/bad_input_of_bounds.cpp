@@ -81,6 +81,21 @@ TEST_CASE("bad input: the bound from one jump") {
   refuses<invalid_argument>([&] { run(x_0, half, before, after); }, {"ct_elbo: x_0[0, 1] = 7"});
 }
 
+TEST_CASE("bad input: a jump that x_0 cannot have made") {
+  array<double, 2> rates(4, 4);  // (S, S)  two classes that do not communicate: 0 <-> 1 and 2 <-> 3
+  rates(0, 1) = rates(1, 0) = rates(2, 3) = rates(3, 2) = 1;
+  array<double, 1> prior(4);  // (S)
+  prior.fill(0.25);
+  const forward_process split(rate_table(rates, prior), linear{0, 1});
+  array<token, 2> x_0(1, 1), x_t(1, 1), x_tilde(1, 1);  // (B, D)
+  array<double, 4> raw(1, 1, 1, 4);                     // (B, 1, D, S)
+  const auto run = [&] { ct_elbo<double>(split, softmax{}, x_0, times(1, 0.5), {x_t, raw}, {x_tilde, raw}, one); };
+  x_tilde(0, 0) = 1;
+  run();
+  x_t(0, 0) = 2, x_tilde(0, 0) = 3;
+  refuses<numeric_error>(run, {"ct_elbo: x_0 of item 0 cannot have become after.x"});
+}
+
 TEST_CASE("bad input: score entropy") {
   array<token, 2> x_0(1, 2), x_t(1, 2), other(1, 3);                      // (B, D)
   array<double, 4> raw(1, 1, 2, 4), narrow(1, 1, 2, 3), two(1, 2, 2, 4);  // (B, 1, D, S)

@@ -194,8 +194,12 @@ ct_elbo_terms<Real> ct_elbo(view<const Kernel, 1> kernels, view<const double, 1>
   };
   ct_elbo_terms<Real> terms;
   terms.signal_norm = summed(norms);
-  for (index_t b = 0; b < B; ++b)
-    if (!jumped[static_cast<std::size_t>(b)]) terms.signal_norm(b) = Real(0);
+  for (index_t b = 0; b < B; ++b) {
+    if (!jumped[static_cast<std::size_t>(b)])
+      terms.signal_norm(b) = Real(0);
+    else
+      expects<numeric_error>(terms.signal_norm(b) > Real(0), "ct_elbo: x_0 of item ", b, " cannot have become after.x");
+  }
 
   const auto share = [&](double weight, index_t n) { return static_cast<Real>(weight / static_cast<double>(n)); };
   const auto sweep = [&](const asked_at<Real>& at, bool here, bool there) {
