@@ -113,6 +113,24 @@ TEST_CASE("laws: masking or redrawing has the bound of absorbing where hits mask
   }
 }
 
+TEST_CASE("laws: states that are out of reach leave the bound and its gradient finite") {
+  // levels so many jumps away that their probabilities end in the smallest numbers that each type holds, and below
+  const forward_process process(birth_death<>{256}, linear{0, 0.02});
+  const auto check = [&](auto real) {
+    using Real = decltype(real);
+    array<token, 2> x_0(3, 1), x_t(3, 1);  // (B, D)
+    x_0(0, 0) = 3, x_0(1, 0) = 200, x_0(2, 0) = 0;
+    x_t(0, 0) = 4, x_t(1, 0) = 200, x_t(2, 0) = 0;
+    array<double, 1> t(3);  // (B)
+    t.fill(0.5);
+    array<Real, 4> raw(3, 1, 1, 256), gradient(3, 1, 1, 256);  // (B, 1, D, S)
+    for (Real value : nelbo<Real>(process, softmax{}, x_0, x_t, t, raw, cpu{1}, gradient.whole())) CHECK(std::isfinite(value));
+    for (Real g : gradient) CHECK(std::isfinite(g));
+  };
+  check(0.0);
+  check(0.0f);
+}
+
 TEST_CASE("laws: the minimiser of the bound is the exact posterior") {
   for (double t : {0.1, 0.6}) {
     laws::check_minimiser(forward_process(absorbing<4>{}, log_linear{}), subs{3}, t, {0.6, 0.3, 0.1});

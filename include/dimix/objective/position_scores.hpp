@@ -57,7 +57,8 @@ struct rank_one_position_scores {
   }
 };
 
-/// s_θ from tables. tile: p_0(z) and pull(y), S each; prepare fills the first. Quotients are formed in double, whose range holds any of floats.
+/// s_θ from tables. tile: p_0(z) and pull(y), S each; prepare fills the first. Quotients are formed in double, whose range holds any of
+/// floats; those of the smallest doubles can be infinite, and count only where something asks for them.
 template <class Real>
 struct table_position_scores {
   view<const Real, 2> made, seen;  // (S, S)  q(y | z) above and below: the same table
@@ -75,7 +76,7 @@ struct table_position_scores {
 
   DIMIX_HD Real of_model(index_t y, Real) const {
     double sum = 0;
-    for (index_t z = 0; z < made.extent(0); ++z) sum += static_cast<double>(tile[z]) * quotient(z, y);
+    for (index_t z = 0; z < made.extent(0); ++z) sum += product_or_zero(static_cast<double>(tile[z]), quotient(z, y));
     return static_cast<Real>(sum);
   }
   DIMIX_HD Real log_of_model(index_t y, Real log_p) const {
@@ -89,7 +90,7 @@ struct table_position_scores {
     group.sync();
     group.for_each(S, [&](index_t z) {
       double sum = 0;
-      for (index_t y = 0; y < S; ++y) sum += static_cast<double>(tile[S + y]) * quotient(z, y);
+      for (index_t y = 0; y < S; ++y) sum += product_or_zero(static_cast<double>(tile[S + y]), quotient(z, y));
       store(z, static_cast<Real>(static_cast<double>(tile[z]) * sum));
     });
   }
