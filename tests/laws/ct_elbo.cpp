@@ -23,6 +23,9 @@ void for_every_process(const F& f) {
   rates(0, 1) = 1, rates(1, 2) = 0.5, rates(2, 0) = 2, rates(1, 0) = 0.25;
   const array<double, 1> prior = stationary_law(rates);
   f(forward_process(rate_table(rates, prior), linear{0, 2}), softmax{});
+  f(forward_process(mask_and_replace<4>{0.6}, log_linear{}), values_only{3});
+  const auto kinds = laws::some_mixture();
+  f(forward_process(kinds, linear{0, 2}), default_head(kinds));
 }
 
 /// Every x_t that x_0 can become and every jump from it, one item each; a network that is a table over x.

@@ -20,6 +20,7 @@ void for_every_process(const F& f) {
   rates(0, 1) = 1, rates(1, 2) = 0.5, rates(2, 0) = 2, rates(1, 0) = 0.25;
   const array<double, 1> prior = stationary_law(rates);
   f(forward_process(rate_table(rates, prior), linear{0, 2}), softmax{});
+  f(forward_process(mask_and_replace<4>{0.6}, log_linear{}), values_only{3});
 }
 
 /// Random log scores for every pair (x_0, x_t).

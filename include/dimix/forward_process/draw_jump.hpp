@@ -15,14 +15,17 @@ namespace dimix {
 /// R(x): the rate of leaving x at position d, before the schedule's factor. O(1) for identity + rank one, else O(S).
 template <state_space Space>
 DIMIX_HD double outgoing_rate(const Space& space, index_t d, token x) {
-  if constexpr (rate_space<Space>) {
-    double total = 0;
-    for (token y = 0; y < space.states(d); ++y)
-      if (y != x) total += base_rate(space, d, x, y);
-    return total;
-  } else {
-    return 1 - space.prior(d, x);
-  }
+  return at_position(space, d, [d, x](const auto& own) {
+    using own_space = std::decay_t<decltype(own)>;
+    if constexpr (rate_space<own_space> || replacing_space<own_space>) {
+      double total = 0;
+      for (token y = 0; y < own.states(d); ++y)
+        if (y != x) total += base_rate(own, d, x, y);
+      return total;
+    } else {
+      return 1 - own.prior(d, x);
+    }
+  });
 }
 
 /// A jump of a sequence: the position and its new state; position -1 where none can jump.

@@ -94,11 +94,23 @@ struct ct_elbo_row {
   template <class Group>
   DIMIX_HD void operator()(const Group& group, view<Real, 1> tile, index_t row_index) const {
     const index_t D = x.extent(1), b = row_index / D, d = row_index % D, S = tile.extent(0) / score_tiles<Kernel>;
-    const Kernel& kernel = kernels[b];
+    const auto row = make_row<Real>(group, head, raw.row(b, index_t{0}, d), place{b, d, x(b, d)});
+    at_position(kernels[b], d, [&](const auto& kernel) { take(group, kernel, b, d, row, tile, S); });
+    if (gradient.empty()) return;
+    row.backward(
+        group, S, [&](index_t s) { return tile[s]; }, [&](index_t o, Real g) { gradient(b, index_t{0}, d, o) = g; });
+    group.sync();
+  }
+
+ private:
+  /// The terms of a position with its own kernel, and their slopes into the tile.
+  template <class Group, class Own, class Row>
+  DIMIX_HD void take(const Group& group, const Own& kernel, index_t b, index_t d, const Row& row, view<Real, 1> tile,
+                     index_t most) const {
     const token clean = x_0(b, d), now = x(b, d);
-    const auto row = make_row<Real>(group, head, raw.row(b, index_t{0}, d), place{b, d, now});
+    const index_t S = kernel.space.states(d);
     const auto log_p = [&](index_t s) { return row.log_prob(s); };
-    const auto scores = make_scores(kernel, d, now, log_p, tile.slice(S, tile.extent(0) - S));
+    const auto scores = make_scores(kernel, d, now, log_p, tile.slice(most, tile.extent(0) - most));
     scores.prepare(group, S, log_p);
 
     const bool here = !regularisation.empty(), jumped = !signal.empty() && norms[b] > Real(0);
@@ -131,9 +143,7 @@ struct ct_elbo_row {
       return weight == Real(0) ? up : up - signals * weight * exp(-scores.log_of_model(y, log_p(y)));
     };
     scores.slopes(group, S, log_p, pull, [&](index_t z, Real slope) { tile[z] = here && z == clean ? slope - enters : slope; });
-    group.sync();
-    row.backward(
-        group, S, [&](index_t s) { return tile[s]; }, [&](index_t o, Real g) { gradient(b, index_t{0}, d, o) = g; });
+    group.for_each(most - S, [&](index_t beyond) { tile[S + beyond] = Real(0); });
     group.sync();
   }
 };

@@ -2,7 +2,7 @@
 //   of the data    s_q(y) = q_{t|0}(y | x_0) / q_{t|0}(x | x_0)
 //   of a denoiser  s_θ(y) = sum_z p_0(z) q_{t|0}(y | z) / q_{t|0}(x | z)        z that cannot have become x do not count
 // and the way back:  pull(y) = d loss / d s_θ(y)  ->  slope(z) = d loss / d log p_0(z) = p_0(z) sum_y pull(y) q(y | z) / q(x | z).
-// Identity + rank one: O(1) a score, O(S) for all slopes; tables: O(S) a score, O(S^2) for all slopes.
+// Identity + rank one: O(1) a score, O(S) for all slopes; others: O(S) a score, O(S^2) for all slopes.
 // Source: Campbell et al. 2022 (proposition 3), SEDD (Lou et al. 2024). Laws: those of the bounds, nelbo.hpp, ct_elbo.hpp, score_entropy.hpp.
 #pragma once
 
@@ -57,12 +57,37 @@ struct rank_one_position_scores {
   }
 };
 
-/// s_θ from tables. tile: p_0(z) and pull(y), S each; prepare fills the first. Quotients are formed in double, whose range holds any of
-/// floats; those of the smallest doubles can be infinite, and count only where something asks for them.
+/// q(y | z) / q(x | z) from tables. In double, whose range holds any quotient of floats; those of the smallest doubles can be infinite, and
+/// count only where something asks for them.
 template <class Real>
-struct table_position_scores {
+struct table_quotients {
   view<const Real, 2> made, seen;  // (S, S)  q(y | z) above and below: the same table
   token x;
+
+  DIMIX_HD index_t states() const { return made.extent(0); }
+  DIMIX_HD double operator()(index_t z, index_t y) const {
+    return seen(z, x) > 0 ? static_cast<double>(made(z, y)) / static_cast<double>(seen(z, x)) : 0.0;
+  }
+};
+
+/// The same from any kernel.
+template <class Kernel>
+struct kernel_quotients {
+  Kernel kernel;
+  index_t d;
+  token x;
+
+  DIMIX_HD index_t states() const { return kernel.space.states(d); }
+  DIMIX_HD double operator()(index_t z, index_t y) const {
+    const double seen = static_cast<double>(kernel.marginal_t(d, static_cast<token>(z), x));
+    return seen > 0 ? static_cast<double>(kernel.marginal_t(d, static_cast<token>(z), static_cast<token>(y))) / seen : 0.0;
+  }
+};
+
+/// s_θ as the sum stands. tile: p_0(z) and pull(y), S each; prepare fills the first.
+template <class Real, class Quotients>
+struct summed_position_scores {
+  Quotients quotient;
   view<Real, 1> tile;  // (2 S)
 
   template <class Group, class LogP>
@@ -76,7 +101,7 @@ struct table_position_scores {
 
   DIMIX_HD Real of_model(index_t y, Real) const {
     double sum = 0;
-    for (index_t z = 0; z < made.extent(0); ++z) sum += product_or_zero(static_cast<double>(tile[z]), quotient(z, y));
+    for (index_t z = 0; z < quotient.states(); ++z) sum += product_or_zero(static_cast<double>(tile[z]), quotient(z, y));
     return static_cast<Real>(sum);
   }
   DIMIX_HD Real log_of_model(index_t y, Real log_p) const {
@@ -94,20 +119,15 @@ struct table_position_scores {
       store(z, static_cast<Real>(static_cast<double>(tile[z]) * sum));
     });
   }
-
- private:
-  DIMIX_HD double quotient(index_t z, index_t y) const {
-    return seen(z, x) > 0 ? static_cast<double>(made(z, y)) / static_cast<double>(seen(z, x)) : 0.0;
-  }
 };
+template <class Real>
+using table_position_scores = summed_position_scores<Real, table_quotients<Real>>;
 
 /// Reals of tile per state: the slopes, and what scores need beside them.
 template <class Kernel>
 inline constexpr index_t score_tiles = 3;
 template <class Space, class Real>
 inline constexpr index_t score_tiles<two_time_kernel<Space, Real>> = 1;
-template <class Space, class Real>
-inline constexpr index_t score_tiles<mask_and_replace_kernel<Space, Real>> = 1;
 template <class Space, class Real, class... Kernels>
 inline constexpr index_t score_tiles<mixed_kernel<Space, Real, pack<Kernels...>>> = ((score_tiles<Kernels> == 3) || ...) ? 3
                                                                                                                          : 1;
@@ -119,7 +139,12 @@ DIMIX_HD auto make_scores(const two_time_kernel<Space, Real>& kernel, index_t d,
 }
 template <class Space, class Real, class LogP>
 DIMIX_HD auto make_scores(const table_kernel<Space, Real>& kernel, index_t, token x, const LogP&, view<Real, 1> tile) {
-  return table_position_scores<Real>{kernel.to_t, kernel.to_t, x, tile};
+  return table_position_scores<Real>{{kernel.to_t, kernel.to_t, x}, tile};
+}
+template <class Space, class Real, class LogP>
+DIMIX_HD auto make_scores(const mask_and_replace_kernel<Space, Real>& kernel, index_t d, token x, const LogP&,
+                          view<Real, 1> tile) {
+  return summed_position_scores<Real, kernel_quotients<mask_and_replace_kernel<Space, Real>>>{{kernel, d, x}, tile};
 }
 
 }  // namespace dimix

@@ -34,7 +34,7 @@ DIMIX_HD Real data_score(const guarded_kernel<Space, Real>& kernel, index_t, tok
 }
 template <class Space, class Real, class LogP>
 DIMIX_HD auto make_scores(const guarded_kernel<Space, Real>& kernel, index_t, token x, const LogP&, view<Real, 1> tile) {
-  return guarded_scores<Real>{{kernel.to_t, kernel.seen, x, tile}, kernel.ratio_eps};
+  return guarded_scores<Real>{{{kernel.to_t, kernel.seen, x}, tile}, kernel.ratio_eps};
 }
 
 }  // namespace dimix::tauldr
