@@ -210,7 +210,7 @@ TEST_CASE("laws: absorbing score entropy counts masked positions alone") {
   CHECK(score_entropy<double>(masked, x_0, x_t, t, raw, cpu{1})(0) == all);
 }
 
-// UDLM (Schiff et al. 2024, equation 18) writes the bound of uniform noise on N states, for x = x_t and x̄(y) = N alpha [y = x_0] + 1 - alpha, as
+// UDLM (Schiff et al. 2024) writes the bound of uniform noise on N states, for x = x_t and x̄(y) = N alpha [y = x_0] + 1 - alpha, as
 //   -(alpha' / (N alpha)) [ N / x̄_θ(x) - N / x̄(x) + sum_y (x̄(y) / x̄(x)) log( (x̄(y) / x̄(x)) / (x̄_θ(y) / x̄_θ(x)) ) ],
 // x̄_θ(y) = N alpha x_θ(y) + 1 - alpha. There a network's row x_θ takes the place of x_0 in q(x_s | x_t, x_0), so that its score
 // is x̄_θ(y) / x̄_θ(x). Ours is a row of p(x_0 | x_t), whose score is sum_z p(z) q(y | z) / q(x | z). The two are one where

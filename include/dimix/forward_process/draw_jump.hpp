@@ -2,7 +2,7 @@
 // jumps, the new state from the row of rates:
 //   Z(x) = sum_d R(x_d),   R(x_d) = sum_{y != x_d} R(x_d, y);     p(d) = R(x_d) / Z(x),   p(y | d) = R(x_d, y) / R(x_d)
 // The schedule's factor cancels, so that no time is needed.
-// Source: Campbell et al. 2022 (section 4.4), tauldr losses.py. Law (tests/laws/ct_elbo.cpp): frequencies follow p(d) p(y | d).
+// Source: Campbell et al. 2022, tauldr losses.py. Law (tests/laws/ct_elbo.cpp): frequencies follow p(d) p(y | d).
 #pragma once
 
 #include <dimix/backend.hpp>

@@ -10,7 +10,7 @@
 // One forward pass: the network is asked at x~_t alone, and the regularisation is taken there too; cheaper by half and a little biased.
 // With weight on it, the cross entropy of x_0 comes beside, at the tokens of the regularisation.
 // Where alpha(t) = 0 the left-out part is infinite, and so is this: t must have a finite rate and alpha(t) > 0.
-// Source: Campbell et al. 2022 (proposition 2 and section 4.4), tauldr losses.py GenericAux.calc_loss; its guards: parity/tauldr_elbo.hpp.
+// Source: Campbell et al. 2022 (proposition 2), tauldr losses.py GenericAux.calc_loss; its guards: parity/tauldr_elbo.hpp.
 // Laws (tests/laws/ct_elbo.cpp): expectation over x_t and x~_t = that of nelbo, in value and in gradient; gradient = central difference.
 #pragma once
 

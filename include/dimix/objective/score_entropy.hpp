@@ -4,7 +4,7 @@
 //   l = sum_{y != x} R_t(y, x) [ s(y) - r(y) log s(y) + K(r(y)) ],   K(a) = a (log a - 1),        d l / d z(y) = R_t(y, x) [ s(y) - r(y) ]
 // It is non-negative, and its minimiser in expectation is the score of the data, p_t(y) / p_t(x). For log scores that come from a row of
 // p(x_0 | x_t) (score.hpp) it is nelbo. Absorbing: only masked positions count, and of them only states that are not the mask.
-// Source: SEDD (Lou et al. 2024, theorem 3.6: the diffusion weighted denoising score entropy). Networks of SEDD that predict
+// Source: SEDD (Lou et al. 2024: the diffusion weighted denoising score entropy). Networks of SEDD that predict
 // z(y) - log(e^sigma - 1) for absorbing add that number to their outputs first; the gradient is the same.
 // Laws (tests/laws/score_entropy.cpp): equals nelbo; minimiser; non-negative; gradient = central difference; float = double.
 #pragma once
