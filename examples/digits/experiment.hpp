@@ -1,13 +1,16 @@
 // One seed of the experiment: teacher, mixture student, factorized student, and samples of all of them.
 #pragma once
 
+#include "../support/table.hpp"
 #include "learner.hpp"
 #include "run.hpp"
 
 #include <dimix/dimix.hpp>
 #include <dimix/nn/mlp_denoiser.hpp>
 
+#include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstdio>
 #include <filesystem>
 #include <string>
@@ -29,7 +32,13 @@ class experiment {
         images_(in.images),
         meter_(in.meter),
         seed_(in.seed),
-        run_on_(in.run_on) {}
+        run_on_(in.run_on) {
+    if (!chosen_.classes) return;
+    for (const image_set* part : {&images_.train, &images_.validation, &images_.held_out})
+      for (token label : part->labels) classes_ = std::max(classes_, index_t{label} + 1);
+    wanted_.resize(chosen_.samples);  // (samples)  as many of every class
+    for (index_t i = 0; i < chosen_.samples; ++i) wanted_(i) = static_cast<token>(i % classes_);
+  }
 
   outcome run() {
     teacher_net teacher(head_, shape(0.1), dimix::nn::no_latent{}, run_on_);
@@ -47,23 +56,33 @@ class experiment {
 
     outcome seen;
     using dimix::latent_scope;
-    for (index_t calls : chosen_.steps) measure(seen, "teacher", *taught, calls);
-    for (index_t calls : chosen_.steps) measure(seen, "student", *student, calls);
-    for (index_t calls : chosen_.steps) measure(seen, "student, fresh λ", *student, calls, latent_scope::per_step);
-    for (index_t calls : chosen_.steps)
-      if (calls > 1) measure(seen, "hybrid", dimix::hybrid(*student, *taught, calls / 2), calls);
-    for (index_t calls : chosen_.steps) measure(seen, "factorized", *control, calls);
+    const auto each = [&](const auto& one) {
+      for (double w : chosen_.guidance)
+        for (index_t calls : chosen_.steps) one(calls, w);
+    };
+    each([&](index_t calls, double w) { measure(seen, "teacher", *taught, calls, w); });
+    each([&](index_t calls, double w) { measure(seen, "student", *student, calls, w); });
+    each([&](index_t calls, double w) { measure(seen, "student, fresh λ", *student, calls, w, latent_scope::per_step); });
+    each([&](index_t calls, double w) {
+      if (calls > 1) measure(seen, "hybrid", dimix::hybrid(*student, *taught, calls / 2), calls, w);
+    });
+    each([&](index_t calls, double w) { measure(seen, "factorized", *control, calls, w); });
     return seen;
   }
 
  private:
   using token_batch = array<token, 2>;
+  struct training_batch {
+    token_batch tokens;       // (B, D)
+    array<token, 1> classes;  // (B), or empty: nobody is asked for one
+  };
 
   dimix::nn::mlp_options shape(double dropout) const {
     dimix::nn::mlp_options how{.dims = images_.train.dims(),
                                .states = process_.max_states(),
                                .outputs = head_.outputs(process_.max_states()),
                                .dropout = dropout,
+                               .classes = classes_,
                                .seed = seed64()};
     if constexpr (dimix::masked_space<typename Process::space_type>) how.mask = process_.space().mask();
     return how;
@@ -114,7 +133,8 @@ class experiment {
         process_, teacher, dimix::pretrainer_options{.shortest_time = 0.01, .seed = seed64()}, run_on_);
     return [this, step](index_t n) {
       constexpr index_t batch = 256;
-      return step->step(draw_batch(n, batch), static_cast<std::uint64_t>(n * batch));
+      const training_batch drawn = draw_batch(n, batch);
+      return step->step(drawn.tokens, static_cast<std::uint64_t>(n * batch), drawn.classes);
     };
   }
 
@@ -126,37 +146,59 @@ class experiment {
         process_, teacher, student, dimix::ema<Net>{average},
         dimix::distiller_options{.components = components, .targets = chosen_.components, .seed = seed64() + 1}, run_on_);
     return [this, step](index_t n) {
-      return step->step(draw_batch(n, chosen_.batch), static_cast<std::uint64_t>(n * chosen_.batch)).total;
+      const training_batch drawn = draw_batch(n, chosen_.batch);
+      return step->step(drawn.tokens, static_cast<std::uint64_t>(n * chosen_.batch), drawn.classes).total;
     };
   }
 
-  /// Training images with replacement; batch n of a seed is the same whatever came before.
-  token_batch draw_batch(index_t n, index_t size) const {
+  /// Training images with replacement, and their classes, of which one in ten is dropped; batch n of a seed is the same whatever came
+  /// before.
+  training_batch draw_batch(index_t n, index_t size) const {
     const auto& data = images_.train.tokens;
-    token_batch batch(size, data.extent(1));  // (size, D)
+    training_batch batch{token_batch(size, data.extent(1)), array<token, 1>(chosen_.classes ? size : index_t{0})};
     for (index_t b = 0; b < size; ++b) {
-      const auto bits = dimix::rng{seed64()}(dimix::purpose::data, static_cast<std::uint64_t>(n * size + b), 1, 0, 0).first();
-      const index_t image = static_cast<index_t>(bits % static_cast<std::uint64_t>(data.extent(0)));
-      std::copy_n(data.whole().row(image).data(), data.extent(1), batch.whole().row(b).data());
+      const auto bits = dimix::rng{seed64()}(dimix::purpose::data, static_cast<std::uint64_t>(n * size + b), 1, 0, 0);
+      const index_t image = static_cast<index_t>(bits.first() % static_cast<std::uint64_t>(data.extent(0)));
+      std::copy_n(data.whole().row(image).data(), data.extent(1), batch.tokens.whole().row(b).data());
+      if (chosen_.classes) batch.classes(b) = dimix::bernoulli(0.1, bits.second()) ? token{-1} : images_.train.labels(image);
     }
     return batch;
   }
 
   template <class Net>
-  void measure(outcome& seen, const std::string& name, const Net& net, index_t calls,
+  void measure(outcome& seen, std::string name, const Net& net, index_t calls, double w,
                dimix::latent_scope scope = dimix::latent_scope::per_path) const {
+    if (w > 0) name += ", w = " + support::fixed(w, w == std::floor(w) ? 0 : 2);
     const auto start = std::chrono::steady_clock::now();
-    const array<token, 2> images = dimix::sample(
-        process_, net,
-        {.batch = chosen_.samples, .dims = images_.train.dims(), .steps = calls, .seed = seed64() + 2, .scope = scope},
-        run_on_);
+    const token_batch images = make_images(
+        net, {.batch = chosen_.samples, .dims = images_.train.dims(), .steps = calls, .seed = seed64() + 2, .scope = scope}, w);
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    seen.rows.push_back({name, calls, meter_(images), 1000 * seconds / static_cast<double>(chosen_.samples)});
+    const double accuracy = chosen_.classes ? meter_.accuracy(images, wanted_) : std::nan("");
+    seen.rows.push_back({name, calls, meter_(images), 1000 * seconds / static_cast<double>(chosen_.samples), accuracy});
     array<token, 2> first(std::min(pictured, images.extent(0)), images.extent(1));  // (64, D)
     std::copy_n(images.data(), first.size(), first.data());
     seen.pictures[name + " " + std::to_string(calls)] = std::move(first);
     std::fprintf(stderr, "  %-18s %3td calls: features %.3f, pixels %.3f\n", name.c_str(), calls,
                  seen.rows.back().seen.frechet_features, seen.rows.back().seen.frechet_pixels);
+  }
+
+  /// Images of the classes that are wanted, guided by w along the path: on logits, or on rows where the head reads none.
+  template <class Net>
+  token_batch make_images(const Net& net, const dimix::sample_options& options, double w) const {
+    if (!chosen_.classes) return draw(net, options);
+    const dimix::with_classes asked(net, wanted_);
+    if (w == 0) return draw(asked, options);
+    if constexpr (dimix::reads_logits<Head>)
+      return draw(dimix::guided(asked, net, dimix::step_ramp{w, options.steps}), options);
+    else
+      return draw(dimix::paired(asked, net, head_), options, dimix::guided_rows<>{1 + w});
+  }
+
+  /// SAMPLER: the one place where the kind of sampler is chosen. Ancestral steps; any sampler that takes a denoiser fits, as classes and
+  /// guidance are in the denoiser.
+  template <class Net, class Method = dimix::ancestral>
+  token_batch draw(const Net& net, const dimix::sample_options& options, Method method = {}) const {
+    return dimix::sample<float>(process_, net, options, run_on_, method);
   }
 
   std::uint64_t seed64() const { return static_cast<std::uint64_t>(seed_) * 1000; }
@@ -167,7 +209,8 @@ class experiment {
   Latent latent_;
   const image_split& images_;
   const quality_meter& meter_;
-  index_t seed_;
+  index_t seed_, classes_ = 0;
+  array<token, 1> wanted_;  // (samples)  the class of each image to make
   dimix::cpu run_on_;
 };
 

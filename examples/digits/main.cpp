@@ -15,7 +15,9 @@ int main(const settings& chosen) {
   dimix::expects<dimix::file_error>(!reason && std::filesystem::is_directory(chosen.out), "--out: cannot make the folder '",
                                     chosen.out, "': ", reason ? reason.message() : "something else has this name");
 
-  const image_set images = load_images({.images = chosen.data, .quantise = {.levels = chosen.levels, .pool = chosen.pool}});
+  const image_set images = load_images({.images = chosen.data,
+                                        .labels = chosen.classes ? chosen.labels : "",
+                                        .quantise = {.levels = chosen.levels, .pool = chosen.pool}});
   const index_t held_out = std::min<index_t>(500, images.size() / 3);
   const image_split parts = split(images, {.validation = held_out * 2 / 5, .held_out = held_out});
   std::printf("%td images of %td x %td pixels, %td levels: %td to train, %td validation, %td held-out\n", images.size(),

@@ -76,6 +76,12 @@ quality quality_meter::operator()(view<const token, 2> samples) const {
   return compare(statistics_of(samples), of_reference_, samples);
 }
 
+double quality_meter::accuracy(view<const token, 2> samples, view<const token, 1> labels) const {
+  check(samples);
+  if (!classifier_) return std::nan("");
+  return digits::accuracy(classify(*classifier_, samples, train_.levels, cpu_), labels);
+}
+
 quality quality_meter::floor() const { return compare(of_reference_, of_train_, reference_.tokens); }
 
 Eigen::VectorXd quality_meter::nearest(view<const token, 2> samples) const {

@@ -69,6 +69,9 @@ class quality_meter {
   /// samples (n, D), n >= 2, every token a level: against the reference set, nearest neighbours in the training set.
   quality operator()(view<const token, 2> samples) const;
 
+  /// Share of the samples (n, D) whose most probable class is the label (n); NaN without a classifier.
+  double accuracy(view<const token, 2> samples, view<const token, 1> labels) const;
+
   /// What real images score: reference measured against train, instead of samples against reference.
   quality floor() const;
 

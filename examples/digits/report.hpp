@@ -43,7 +43,7 @@ class report {
     write_plot("features.svg", "Fréchet distance of the features", &quality::frechet_features);
     write_plot("pixels.svg", "Fréchet distance on 16 principal components", &quality::frechet_pixels);
     write_pictures();
-    print_claims();
+    if (!chosen_.classes) print_claims();  // they are about images of no class
     std::printf("\nIn %s: table.md, samples.png, %spixels.svg\n", chosen_.out.c_str(),
                 std::isnan(floor_.frechet_features) ? "" : "features.svg, ");
   }
@@ -78,27 +78,38 @@ class report {
   }
 
   support::table make_table() const {
-    support::table rows(
-        {"sampler", "calls", "features", "pixels", "confidence", "IS", "nearest", "correlation", "TV", "s / 1000"});
+    std::vector<std::string> titles = {"sampler", "calls",   "features",    "pixels", "confidence",
+                                       "IS",      "nearest", "correlation", "TV",     "s / 1000"};
+    if (chosen_.classes) titles.push_back("accuracy");
+    support::table rows(titles);
     const auto& d = floor_;
     const summary none{std::nan(""), 0};
-    const auto add = [&](const std::string& name, const std::string& calls, auto value, summary seconds) {
-      rows.add({name, calls, cell(value(&quality::frechet_features), 3), cell(value(&quality::frechet_pixels), 3),
-                cell(value(&quality::confidence), 3), cell(value(&quality::inception), 2), cell(value(&quality::nearest), 3),
-                cell(value(&quality::correlation), 3), cell(value(&quality::variation), 3), cell(seconds, 2)});
+    const auto add = [&](const std::string& name, const std::string& calls, auto value, summary seconds, summary accuracy) {
+      std::vector<std::string> cells = {name,
+                                        calls,
+                                        cell(value(&quality::frechet_features), 3),
+                                        cell(value(&quality::frechet_pixels), 3),
+                                        cell(value(&quality::confidence), 3),
+                                        cell(value(&quality::inception), 2),
+                                        cell(value(&quality::nearest), 3),
+                                        cell(value(&quality::correlation), 3),
+                                        cell(value(&quality::variation), 3),
+                                        cell(seconds, 2)};
+      if (chosen_.classes) cells.push_back(cell(accuracy, 3));
+      rows.add(cells);
     };
     add(
         chosen_.on_validation ? "real: train vs validation" : "real: train vs held-out", "",
         [&](measure what) {
           return summary{d.*what, 0};
         },
-        none);
+        none, none);
     const auto& first = seeds_.front().rows;
     for (std::size_t row = 0; row < first.size(); ++row) {
       if (row == 0 || first[row].sampler != first[row - 1].sampler) rows.add_rule();
       add(
           first[row].sampler, std::to_string(first[row].calls), [&](measure what) { return of(row, what); },
-          of(row, [](const measured& m) { return m.seconds; }));
+          of(row, [](const measured& m) { return m.seconds; }), of(row, [](const measured& m) { return m.accuracy; }));
     }
     return rows;
   }

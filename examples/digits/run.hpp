@@ -16,7 +16,8 @@ struct measured {
   std::string sampler;
   index_t calls = 0;
   quality seen{};
-  double seconds = 0;  // per 1000 images
+  double seconds = 0;   // per 1000 images
+  double accuracy = 0;  // share of images that the classifier takes for the class they were asked to be; NaN where none was
 };
 
 struct outcome {

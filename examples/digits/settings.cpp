@@ -6,22 +6,33 @@
 #include <algorithm>
 #include <cctype>
 #include <cstdio>
+#include <cstdlib>
 #include <memory>
 #include <sstream>
 #include <thread>
 
 namespace digits {
 
+/// "1,2,3" -> "1", "2", "3"
+static std::vector<std::string> words_in(const std::string& list) {
+  std::vector<std::string> words;
+  std::istringstream text(list);
+  for (std::string word; std::getline(text, word, ',');) words.push_back(word);
+  return words;
+}
+
 std::optional<settings> parse(int argc, char** argv) {
   settings chosen;
   cxxopts::Options options(
       "digits", "Trains a factorized teacher, distils it into a mixture student, and compares few-step samples of both.\n");
-  std::string steps = "1,2,3,4,8,16,32";
+  std::string steps = "1,2,3,4,8,16,32", guidance = "0";
   const auto add = [&](const char* name, const char* help, std::shared_ptr<cxxopts::Value> value = cxxopts::value<bool>()) {
     options.add_option("", cxxopts::Option(name, help, std::move(value)));
   };
   add("data", "images: IDX (.gz as well) or .npy, (n, H, W) or (n, D)",
       cxxopts::value(chosen.data)->default_value("the 8x8 digits"));
+  add("labels", "classes of the images, .npy or IDX: (n)",
+      cxxopts::value(chosen.labels)->default_value("those of the 8x8 digits"));
   add("levels", "grey levels to quantise to; 0: as many as the data has",
       cxxopts::value(chosen.levels)->default_value(std::to_string(chosen.levels)));
   add("pool", "side of the squares that are averaged into one pixel",
@@ -34,6 +45,11 @@ std::optional<settings> parse(int argc, char** argv) {
   add("latent", "law of λ: categorical | uniform", cxxopts::value(chosen.latent)->default_value(chosen.latent));
   add("components", "M, draws of λ per item in training",
       cxxopts::value(chosen.components)->default_value(std::to_string(chosen.components)));
+  add("classes", "networks are trained with the labels, 10 % of them dropped, and asked for a class",
+      cxxopts::value(chosen.classes));
+  add("guidance",
+      "with --classes: weights w of classifier-free guidance to sample with; w grows along a path, 0 at its first call",
+      cxxopts::value(guidance)->default_value(guidance));
   add("steps", "network calls to sample with", cxxopts::value(steps)->default_value(steps));
   add("samples", "images per row of the table", cxxopts::value(chosen.samples)->default_value(std::to_string(chosen.samples)));
   add("seeds", "how many seeds: the table has their mean and spread",
@@ -61,19 +77,30 @@ std::optional<settings> parse(int argc, char** argv) {
     dimix::expects(given.unmatched().empty(), "unexpected argument '",
                    given.unmatched().empty() ? "" : given.unmatched().front(), "'");
     if (given.count("data") == 0) chosen.data = settings{}.data;
+    dimix::expects(!chosen.classes || given.count("data") == given.count("labels"),
+                   "--classes needs the --labels of other --data");
+    dimix::expects(chosen.classes || given.count("guidance") == 0, "--guidance needs --classes");
+    if (given.count("labels") == 0) chosen.labels = settings{}.labels;
   } catch (const cxxopts::exceptions::exception& wrong) {
     dimix::fail(wrong.what(), "; --help lists the options");
   }
 
   chosen.steps.clear();
-  std::istringstream words(steps);
-  for (std::string word; std::getline(words, word, ',');) {
+  for (const std::string& word : words_in(steps)) {
     const bool digits_only = !word.empty() && word.size() <= 6 &&
                              std::all_of(word.begin(), word.end(), [](unsigned char c) { return std::isdigit(c); });
     dimix::expects(digits_only && std::stol(word) >= 1, "--steps: '", word, "' is not a number of network calls");
     chosen.steps.push_back(std::stol(word));
   }
   dimix::expects(!chosen.steps.empty(), "--steps names no number of network calls");
+  chosen.guidance.clear();
+  for (const std::string& word : words_in(guidance)) {
+    char* end = nullptr;
+    const double w = std::strtod(word.c_str(), &end);
+    dimix::expects(!word.empty() && *end == 0 && w >= 0 && w <= 100, "--guidance: '", word, "' is no weight in [0, 100]");
+    chosen.guidance.push_back(w);
+  }
+  dimix::expects(!chosen.guidance.empty(), "--guidance names no weight");
   const auto one_of = [](const char* name, const std::string& value, const std::vector<std::string>& allowed) {
     std::string list;
     for (const std::string& word : allowed) list += (list.empty() ? "" : ", ") + word;

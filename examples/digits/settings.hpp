@@ -16,10 +16,13 @@ using dimix::index_t;
 
 struct settings {
   std::string data = DIMIX_EXAMPLE_DATA "/digits/images.npy";
+  std::string labels = DIMIX_EXAMPLE_DATA "/digits/labels.npy";
   std::string features = DIMIX_EXAMPLE_DATA "/digits/features.safetensors";
   index_t levels = 0, pool = 1;
   std::string process = "absorbing", head, schedule = "log_linear", latent = "categorical";
   index_t components = 64;
+  bool classes = false;                // whether networks are asked for a class
+  std::vector<double> guidance = {0};  // weights w
   std::vector<index_t> steps = {1, 2, 3, 4, 8, 16, 32};
   index_t samples = 4000;
   index_t seeds = 1, seed = 1;
@@ -82,6 +85,7 @@ inline std::map<std::string, std::string> words_of(const settings& chosen, index
                                               {"schedule", chosen.schedule},
                                               {"seed", std::to_string(seed)},
                                               {"teacher_steps", std::to_string(chosen.teacher_steps)}};
+  if (chosen.classes) words["classes"] = "labels";
   if (student) {
     words["latent"] = chosen.latent;
     words["components"] = std::to_string(chosen.components);

@@ -152,6 +152,8 @@ TEST_CASE("two pixels by hand: correlation, total variation, neighbours, princip
   CHECK(row.frechet_pixels == Approx(2 * 2.0 / 3.0));  // covariances 1/3 [1 1; 1 1] and 1/3 [1 -1; -1 1] share no direction
   CHECK(std::isnan(row.frechet_features));
   CHECK(std::isnan(row.confidence));
+  const dimix::array<token, 1> labels(4);  // (n)
+  CHECK(std::isnan(meter.accuracy(opposite.tokens, labels)));
 
   const auto grey = by_hand(1, 2, 3, {1, 0, 1, 2, 1, 0, 1, 2});  // the first pixel is constant: level 1, never seen
   const digits::quality other = meter(grey.tokens);
@@ -201,6 +203,7 @@ TEST_CASE("the order of the samples and the number of threads do not matter") {
 TEST_CASE("the shipped classifier reads held-out digits") {
   const digits::judgement said = digits::classify(shipped(), parts().held_out.tokens, 17, dimix::cpu(1));
   CHECK(digits::accuracy(said, parts().held_out.labels) >= 0.98);
+  CHECK(meter().accuracy(parts().held_out.tokens, parts().held_out.labels) == digits::accuracy(said, parts().held_out.labels));
   CHECK(said.features.cols() == 32);
   CHECK(said.features.cwiseAbs().maxCoeff() <= 1.0f);
   CHECK((said.probabilities.rowwise().sum().array() - 1.0f).abs().maxCoeff() < 1e-5f);
