@@ -194,10 +194,19 @@ class experiment {
       return draw(dimix::paired(asked, net, head_), options, dimix::guided_rows<>{1 + w});
   }
 
-  /// SAMPLER: the one place where the kind of sampler is chosen. Ancestral steps; any sampler that takes a denoiser fits, as classes and
-  /// guidance are in the denoiser.
+  /// The one place where the kind of sampler is chosen: any that takes a denoiser fits, as classes and guidance are in the denoiser.
+  /// Confidence steps have the choice temperature of the paper's ImageNet runs, 4.5 falling to 0.
   template <class Net, class Method = dimix::ancestral>
   token_batch draw(const Net& net, const dimix::sample_options& options, Method method = {}) const {
+    if constexpr (dimix::masked_space<typename Process::space_type>)
+      if (chosen_.sampler == "confidence")
+        return dimix::sample_reveal<float>(process_, net,
+                                           {.batch = options.batch,
+                                            .dims = options.dims,
+                                            .steps = options.steps,
+                                            .seed = options.seed,
+                                            .scope = options.scope},
+                                           run_on_, dimix::noisy_order{dimix::confidence_order{}, dimix::linear_decay{4.5}});
     return dimix::sample<float>(process_, net, options, run_on_, method);
   }
 

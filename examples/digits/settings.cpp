@@ -50,6 +50,8 @@ std::optional<settings> parse(int argc, char** argv) {
   add("guidance",
       "with --classes: weights w of classifier-free guidance to sample with; w grows along a path, 0 at its first call",
       cxxopts::value(guidance)->default_value(guidance));
+  add("sampler", "ancestral | confidence (absorbing): MaskGIT's, the likeliest tokens first, with noise",
+      cxxopts::value(chosen.sampler)->default_value(chosen.sampler));
   add("steps", "network calls to sample with", cxxopts::value(steps)->default_value(steps));
   add("samples", "images per row of the table", cxxopts::value(chosen.samples)->default_value(std::to_string(chosen.samples)));
   add("seeds", "how many seeds: the table has their mean and spread",
@@ -115,6 +117,9 @@ std::optional<settings> parse(int argc, char** argv) {
   else
     one_of("head", chosen.head, {"softmax", "truncated_logistic"});
   one_of("schedule", chosen.schedule, schedule_names());
+  one_of("sampler", chosen.sampler, {"ancestral", "confidence"});
+  dimix::expects(chosen.sampler == "ancestral" || chosen.process == "absorbing",
+                 "--sampler = 'confidence' reveals what is masked: it needs --process = 'absorbing'");
   one_of("latent", chosen.latent, {"categorical", "uniform"});
   const auto at_least = [](const char* name, index_t value, index_t least) {
     dimix::expects(value >= least && value <= 100'000'000, "--", name, " = ", value, " lies outside [", least, ", 1e8]");

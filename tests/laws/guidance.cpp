@@ -85,7 +85,7 @@ array<double, 3> rows_of(const Process& process, const Net& net, double s, doubl
   return steps.rows(x_t, to, from, latents, 0, classes);  // (1, D, S)
 }
 
-template <class Process>
+template <class Method = ancestral, class Process>
 void check_guided_rows(const Process& process, double s, double t) {
   const index_t S = process.max_states();
   const class_net net{S, 2};
@@ -93,10 +93,10 @@ void check_guided_rows(const Process& process, double s, double t) {
   const paired both(net, net, head);
   for (token x = 0; x < S; ++x)
     for (double lambda : {0.0, 2.0}) {
-      const auto given = rows_of(process, net, s, t, x, lambda, 1, ancestral{}),
-                 none = rows_of(process, net, s, t, x, lambda, -1, ancestral{});
+      const auto given = rows_of(process, net, s, t, x, lambda, 1, Method{}),
+                 none = rows_of(process, net, s, t, x, lambda, -1, Method{});
       for (double gamma : {0.0, 0.5, 1.0, 3.0}) {
-        const auto rows = rows_of(process, both, s, t, x, lambda, 1, guided_rows<ancestral>{gamma});
+        const auto rows = rows_of(process, both, s, t, x, lambda, 1, guided_rows<Method>{gamma});
         laws::worst error;
         for (index_t d = 0; d < 2; ++d) {
           double total = 0, sum = 0;
@@ -192,6 +192,9 @@ TEST_CASE("guidance: rows of a step, for every noise") {
     check_guided_rows(forward_process(uniform<4>{}, log_linear{}), s, t);
     check_guided_rows(forward_process(ordinal(4, {.rate_sigma = 1.5, .target_sigma = 5}), linear{0, 4}), s, t);
   }
+  // a method that is made for each step
+  check_guided_rows<euler>(forward_process(uniform<4>{}, log_linear{}), 0.3, 0.7);
+  check_guided_rows<euler>(forward_process(absorbing<4>{}, log_linear{}), 0.3, 0.7);
 }
 
 TEST_CASE(

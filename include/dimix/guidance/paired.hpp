@@ -108,6 +108,16 @@ struct guided_rows {
   double gamma = 1;  // >= 0; 1: the conditional row
   Method inner = {};
 
+  /// The guided method of one step, where the other is made for each (sampler.hpp).
+  template <class Process>
+  auto between(const Process& process, double s, double t) const requires requires(const Method method) {
+    method.between(process, s, t);
+  }
+  {
+    const auto step = inner.between(process, s, t);
+    return guided_rows<std::remove_const_t<decltype(step)>>{gamma, step};
+  }
+
   DIMIX_EXEC_CHECK_DISABLE
   template <class Kernel, class Row>
   DIMIX_HD auto row(const Kernel& kernel, const place& at, const Row& denoised) const {
