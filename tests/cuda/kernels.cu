@@ -280,7 +280,7 @@ void check_objective_rows(const Head& head, token masked) {
   const index_t B = 3, M = 4, D = 5, S = 17, K = 2;
   shared_memory<float> raw(B * M * D * S), log_weights(B * M), top(B * D * S), spread(B * D * S), teacher(B * D * S);
   shared_memory<float> component(B * M * K), joint(B * K), responsibility(B * M * K), out(B * M * D * S), tiles(B * D * 2 * S),
-      values(2 * B * D);
+      values(4 * B * D);
   shared_memory<float> states(B * M * D);
   shared_memory<token> tokens(B * D), targets(B * K * D);
   shared_memory<unsigned char> damaged(B * D);
@@ -335,21 +335,30 @@ void check_objective_rows(const Head& head, token masked) {
   check_close<float>({device_joint, joint.copy()}, 1e-5);
   check_close<float>({device_shares, component.copy()}, 1e-5);
 
-  // the marginals and one loss row: values and gradient of three terms
+  // the marginals and one loss row: values and gradient of its terms
   const close_marginal_row<float> close{{top.data(), B, D, S}, {spread.data(), B, D, S}};
   for (index_t i = 0; i < B * D; ++i) close(serial_group{}, scratch[i], i);
   for (index_t i = 0; i < B * M * K; ++i) responsibility[i] = std::exp(component[i]) / static_cast<float>(K);
   const view<const float, 3> T(teacher.data(), B, D, S);  // (B, D, S)
-  using pack = term_pack<distillation_bound<float>, consistency<float>>;
-  const pack terms{distillation_bound<float>{T}, consistency<float>{{x}, {T}}};
   const objective_site<float> site{x_t, x, weights, {top.data(), B, D, S}};
-  const gradient_row<float, float, Head, distillation_bound<float>, consistency<float>> gradient{
-      head,  terms, site, {states.data(), B, M, D}, chunk, 0, {responsibility.data(), B, M, K}, {}, {out.data(), B, M, D, S},
-      false, 0.5f};
-  check_close(on_both(out, row_of_thread<decltype(gradient)>{gradient, scratch}, B * D), 1e-5);
-  const value_row<float, distillation_bound<float>, consistency<float>> value{
-      terms, site, {spread.data(), 2, B, D}, {values.data(), 2, B, D}};
-  check_close(on_both(values, row_of_thread<decltype(value)>{value, scratch}, B * D), 1e-5);
+  const auto check_terms = [&](const auto&... term) {
+    const term_pack<std::decay_t<decltype(term)>...> terms{term...};
+    const gradient_row<float, float, Head, std::decay_t<decltype(term)>...> gradient{
+        head,  terms, site, {states.data(), B, M, D}, chunk, 0, {responsibility.data(), B, M, K}, {}, {out.data(), B, M, D, S},
+        false, 0.5f};
+    check_close(on_both(out, row_of_thread<std::decay_t<decltype(gradient)>>{gradient, scratch}, B * D), 1e-5);
+    const index_t count = sizeof...(term);
+    const value_row<float, std::decay_t<decltype(term)>...> value{
+        terms, site, {spread.data(), count, B, D}, {values.data(), count, B, D}};
+    check_close(on_both(values, row_of_thread<std::decay_t<decltype(value)>>{value, scratch}, B * D), 1e-5);
+  };
+  check_terms(distillation_bound<float>{T}, consistency<float>{{x}, {T}});
+  using kernel = two_time_kernel<uniform<S>, float>;
+  shared_memory<kernel> kernels(B);
+  for (index_t b = 0; b < B; ++b) kernels[b] = kernel::make({}, 0.3, 0.9);
+  const posterior_rows<float, kernel> posterior{{kernels.data(), B}, {targets.data(), B, D}, x_t};
+  check_terms(squared_error<float>{T}, consistency<float, jackknife>{{x}, {T}}, cross_entropy<float>{{x_t}},
+              row_loss<float, square, rows_of::marginals, posterior_rows<float, kernel>>{posterior});
 }
 
 }  // namespace

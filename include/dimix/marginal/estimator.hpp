@@ -24,8 +24,10 @@ struct plain {
   struct of_shares {
     LogShare log_share;
 
+    DIMIX_EXEC_CHECK_DISABLE
     DIMIX_HD of_shares(index_t, const LogShare& share) : log_share(share) {}
     DIMIX_HD Real correction() const { return Real(0); }
+    DIMIX_EXEC_CHECK_DISABLE
     DIMIX_HD Real coefficient(index_t m) const {
       using std::exp;
       return exp(log_share(m));
@@ -39,8 +41,8 @@ struct jackknife {
             " is too few; at least two are needed");
   }
 
-  /// C and the coefficients, in [-M, M]. Made in O(M), then O(1) each. Only the largest share can be near 1: what the others have together is summed,
-  /// so that nothing cancels.
+  /// C and the coefficients, in (-1, 2). Made in O(M), then O(1) each. Only the largest share can be near 1: what the others have
+  /// together is summed, so that nothing cancels.
   template <class Real, class LogShare>
   struct of_shares {
     LogShare log_share;
@@ -50,6 +52,7 @@ struct jackknife {
     Real log_left_out;    // sum_j log(1 - γ_j)
     Real odds = Real(0);  // sum over all but the largest of γ_j / (1 - γ_j)
 
+    DIMIX_EXEC_CHECK_DISABLE
     DIMIX_HD of_shares(index_t M, const LogShare& share)
         : log_share(share), kept(static_cast<Real>(M - 1) / static_cast<Real>(M)) {
       using std::exp;
@@ -69,6 +72,7 @@ struct jackknife {
 
     DIMIX_HD Real correction() const { return -kept * log_left_out; }
 
+    DIMIX_EXEC_CHECK_DISABLE
     DIMIX_HD Real coefficient(index_t m) const {
       using std::exp;
       const Real share = exp(log_share(m));
@@ -81,6 +85,7 @@ struct jackknife {
 };
 
 /// The estimate over M log-shares, log_share(m).
+DIMIX_EXEC_CHECK_DISABLE
 template <class Estimator, class Real, class LogShare>
 DIMIX_HD auto estimate_of(index_t M, const LogShare& log_share) {
   return typename Estimator::template of_shares<Real, LogShare>(M, log_share);
