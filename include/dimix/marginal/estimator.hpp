@@ -1,5 +1,5 @@
-// What is taken for log p(x) = log E_λ prod_d p^d(x^d; λ) from M components of log-likelihood l_m and weight π_m. Both read the shares alone,
-// γ_m = π_m exp(l_m) / sum_n π_n exp(l_n).
+// What is taken for log p(x) = log E_λ prod_d p^d(x^d; λ) from M components of log-likelihood l_m and weight π_m. Both read the
+// shares alone, γ_m = π_m exp(l_m) / sum_n π_n exp(l_n).
 //
 //   plain       l = log sum_m π_m exp(l_m)                        biased low by O(1/M) for M draws of λ; d l / d l_m = γ_m
 //   jackknife   M l - (M - 1) mean_j l_{without j}                the delete-one jackknife (Quenouille 1956): biased by O(1/M^2)
