@@ -16,6 +16,13 @@
 
 namespace dimix {
 
+/// check(name, M) throws where M does not do; of_shares<Real, LogShare>(M, log_share) has correction() and coefficient(m).
+template <class E>
+concept likelihood_estimator = requires(const char* name, index_t M) {
+  E::check(name, M);
+  typename E::template of_shares<float, float (*)(index_t)>;
+};
+
 struct plain {
   static void check(const char*, index_t) {}
 
@@ -83,6 +90,8 @@ struct jackknife {
     }
   };
 };
+
+static_assert(likelihood_estimator<plain> && likelihood_estimator<jackknife>);
 
 /// The estimate over M log-shares, log_share(m).
 DIMIX_EXEC_CHECK_DISABLE

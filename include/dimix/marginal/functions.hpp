@@ -10,7 +10,7 @@ namespace dimix {
 /// A target may hold -1 where a position is unknown: the likelihood of the others.
 /// With K = 1 and equal weights this is minus the negative log-likelihood of tauldr losses.py DistilChain.calc_nll. Over M draws of λ
 /// it is biased low by O(1/M); log_likelihood<Real, jackknife> by O(1/M^2), at a larger variance (estimator.hpp), and needs M >= 2.
-template <class Real, class Estimator = plain, class Head, backend Backend>
+template <class Real, likelihood_estimator Estimator = plain, class Head, backend Backend>
 array<Real, 2> log_likelihood(const Head& head, view<const token, 2> x_t, view<const Real, 4> raw, view<const token, 3> targets,
                               index_t S, const Backend& run_on, view<const Real, 2> log_weights = {}) {
   Estimator::check("log_likelihood", raw.extent(1));

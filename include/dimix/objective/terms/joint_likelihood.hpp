@@ -11,6 +11,10 @@ namespace dimix {
 /// tokens (B, K, D). With the jackknife M >= 2, and log p alone is corrected.
 template <class Real, bool ControlVariate, class Estimator = plain>
 struct joint_likelihood {
+  static_assert(
+      likelihood_estimator<Estimator>,
+      "joint_likelihood: Estimator must be plain, jackknife or a likelihood_estimator; see dimix/marginal/estimator.hpp");
+
   view<const token, 3> tokens;
   item_weights<Real> weights = {};
 
@@ -40,7 +44,8 @@ template <class Real>
 using jackknife_negative_log_likelihood = joint_likelihood<Real, false, jackknife>;
 
 /// Consistency with control variates: mean_k L_cor(x_k) + sum_d KL(P^_d || P_d). tokens (B, K, D): draws of the student at u;
-/// target (B, D, S): its marginals P^ there, constants for the gradient. The weights are those of the draws. Source: tauldr losses.py consis_loss.
+/// target (B, D, S): its marginals P^ there, constants for the gradient. The weights are those of the draws.
+/// Source: tauldr losses.py consis_loss.
 template <class Real, class Estimator = plain>
 struct consistency {
   joint_likelihood<Real, true, Estimator> draws;
