@@ -2,7 +2,7 @@
 #pragma once
 
 #include "../support/table.hpp"
-#include "learner.hpp"
+#include "../support/training.hpp"
 #include "run.hpp"
 
 #include <dimix/dimix.hpp>
@@ -12,7 +12,6 @@
 #include <chrono>
 #include <cmath>
 #include <cstdio>
-#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -42,17 +41,20 @@ class experiment {
 
   outcome run() {
     teacher_net teacher(head_, shape(0.1), dimix::nn::no_latent{}, run_on_);
-    const auto taught = train(teacher, "teacher", teacher_training(), [&] { return pretraining(teacher); });
+    const auto taught = support::trained(teacher, files(), teacher_training(), [&](const auto&) {
+      return support::pretraining(process_, teacher, data(), 256, {.shortest_time = 0.01, .seed = seed64()}, run_on_);
+    });
 
     student_net mixture(head_, shape(0), latent_, run_on_);
     mixture.adopt(*taught);
-    const auto student = train(mixture, "student", student_training(),
-                               [&](const auto& average) { return distilling(*taught, mixture, average, chosen_.components); });
+    const auto student = support::trained(mixture, files(), student_training("student"), [&](const auto& average) {
+      return distilling(*taught, mixture, average, chosen_.components);
+    });
 
     teacher_net factorized(head_, shape(0), dimix::nn::no_latent{}, run_on_);
     factorized.adopt(*taught);
-    const auto control = train(factorized, "factorized", student_training(),
-                               [&](const auto& average) { return distilling(*taught, factorized, average, 1); });
+    const auto control = support::trained(factorized, files(), student_training("factorized"),
+                                          [&](const auto& average) { return distilling(*taught, factorized, average, 1); });
 
     outcome seen;
     using dimix::latent_scope;
@@ -72,10 +74,10 @@ class experiment {
 
  private:
   using token_batch = array<token, 2>;
-  struct training_batch {
-    token_batch tokens;       // (B, D)
-    array<token, 1> classes;  // (B), or empty: nobody is asked for one
-  };
+
+  support::training_data data() const {
+    return {images_.train.tokens, chosen_.classes ? view<const token, 1>(images_.train.labels) : view<const token, 1>{}};
+  }
 
   dimix::nn::mlp_options shape(double dropout) const {
     dimix::nn::mlp_options how{.dims = images_.train.dims(),
@@ -88,16 +90,26 @@ class experiment {
     return how;
   }
 
-  learner_options teacher_training() const {
-    return {.words = words_of(chosen_, seed_, false),
+  support::checkpoints files() const {
+    return {.save = chosen_.save, .load = chosen_.load, .seed = seed_, .fresh = chosen_.fresh, .run_on = run_on_};
+  }
+  dimix::checkpoint_metadata words(bool student) const {
+    auto all = words_of(chosen_, seed_, student);
+    all["train_images"] = std::to_string(images_.train.size());
+    return all;
+  }
+  support::learner_options teacher_training() const {
+    return {.name = "teacher",
+            .words = words(false),
             .steps = chosen_.teacher_steps,
             .peak = 2e-3,
             .warmup = 100,
             .optimiser = {.beta2 = 0.99, .weight_decay = 0.01, .clip = 1},
             .average_decay = 0.998};
   }
-  learner_options student_training() const {
-    return {.words = words_of(chosen_, seed_, true),
+  support::learner_options student_training(const char* name) const {
+    return {.name = name,
+            .words = words(true),
             .steps = chosen_.student_steps,
             .peak = 1e-3,
             .warmup = 50,
@@ -106,63 +118,11 @@ class experiment {
             .save_every = 100};
   }
 
-  /// Trains, resumes or loads; returns the averaged network.
-  template <class Net, class LossOf>
-  std::shared_ptr<const Net> train(Net& net, const std::string& name, learner_options how, const LossOf& make_loss) {
-    namespace fs = std::filesystem;
-    const fs::path folder = fs::path(chosen_.load.empty() ? chosen_.save : chosen_.load) / ("seed-" + std::to_string(seed_));
-    how.name = name;
-    how.file = (folder / (name + ".safetensors")).string();
-    how.only_load = !chosen_.load.empty();
-    how.words["train_images"] = std::to_string(images_.train.size());
-    if (how.only_load)
-      dimix::expects<dimix::file_error>(fs::exists(how.file), "--load: there is no '", how.file, "'");
-    else
-      fs::create_directories(folder);
-    if (chosen_.fresh && !how.only_load) fs::remove(how.file);
-    learner<Net> training(net, how, run_on_);
-    if constexpr (std::is_invocable_v<LossOf>)
-      training.run(make_loss());
-    else
-      training.run(make_loss(training.average()));
-    return std::make_shared<const Net>(training.average());
-  }
-
-  auto pretraining(teacher_net& teacher) {
-    auto step = std::make_shared<dimix::pretrainer<float, Process, teacher_net>>(
-        process_, teacher, dimix::pretrainer_options{.shortest_time = 0.01, .seed = seed64()}, run_on_);
-    return [this, step](index_t n) {
-      constexpr index_t batch = 256;
-      const training_batch drawn = draw_batch(n, batch);
-      return step->step(drawn.tokens, static_cast<std::uint64_t>(n * batch), drawn.classes);
-    };
-  }
-
-  /// The four terms of Di4C for a student of any kind; the network at u is the moving average.
+  /// The four terms of Di4C for a student of any kind.
   template <class Net>
-  auto distilling(const teacher_net& teacher, Net& student, const Net& average, index_t components) {
-    using distiller = dimix::distiller<float, Process, teacher_net, Net, dimix::ema<Net>>;
-    auto step = std::make_shared<distiller>(
-        process_, teacher, student, dimix::ema<Net>{average},
-        dimix::distiller_options{.components = components, .targets = chosen_.components, .seed = seed64() + 1}, run_on_);
-    return [this, step](index_t n) {
-      const training_batch drawn = draw_batch(n, chosen_.batch);
-      return step->step(drawn.tokens, static_cast<std::uint64_t>(n * chosen_.batch), drawn.classes).total;
-    };
-  }
-
-  /// Training images with replacement, and their classes, of which one in ten is dropped; batch n of a seed is the same whatever came
-  /// before.
-  training_batch draw_batch(index_t n, index_t size) const {
-    const auto& data = images_.train.tokens;
-    training_batch batch{token_batch(size, data.extent(1)), array<token, 1>(chosen_.classes ? size : index_t{0})};
-    for (index_t b = 0; b < size; ++b) {
-      const auto bits = dimix::rng{seed64()}(dimix::purpose::data, static_cast<std::uint64_t>(n * size + b), 1, 0, 0);
-      const index_t image = static_cast<index_t>(bits.first() % static_cast<std::uint64_t>(data.extent(0)));
-      std::copy_n(data.whole().row(image).data(), data.extent(1), batch.tokens.whole().row(b).data());
-      if (chosen_.classes) batch.classes(b) = dimix::bernoulli(0.1, bits.second()) ? token{-1} : images_.train.labels(image);
-    }
-    return batch;
+  auto distilling(const teacher_net& teacher, Net& student, const Net& average, index_t components) const {
+    return support::distilling(process_, teacher, student, average, data(), chosen_.batch,
+                               {.components = components, .targets = chosen_.components, .seed = seed64()}, run_on_);
   }
 
   template <class Net>
@@ -173,8 +133,9 @@ class experiment {
     const token_batch images = make_images(
         net, {.batch = chosen_.samples, .dims = images_.train.dims(), .steps = calls, .seed = seed64() + 2, .scope = scope}, w);
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    const double accuracy = chosen_.classes ? meter_.accuracy(images, wanted_) : std::nan("");
-    seen.rows.push_back({name, calls, meter_(images), 1000 * seconds / static_cast<double>(chosen_.samples), accuracy});
+    quality judged = meter_(images);
+    if (chosen_.classes) judged.accuracy = meter_.accuracy(images, wanted_);
+    seen.rows.push_back({name, calls, judged, 1000 * seconds / static_cast<double>(chosen_.samples)});
     array<token, 2> first(std::min(pictured, images.extent(0)), images.extent(1));  // (64, D)
     std::copy_n(images.data(), first.size(), first.data());
     seen.pictures[name + " " + std::to_string(calls)] = std::move(first);

@@ -44,6 +44,8 @@ struct quality {
   double nearest_low = 0;       // its 5 % quantile: far below that of real images, samples are copies
   double correlation = 0;  // mean over pixel pairs of |difference of their correlations|; a constant pixel correlates with none
   double variation = 0;    // mean over pixels of the total variation distance of their levels
+  double accuracy =
+      std::numeric_limits<double>::quiet_NaN();  // share of images of the class they were asked to be, if they were
 };
 
 namespace detail {

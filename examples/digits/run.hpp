@@ -2,6 +2,7 @@
 // compiled, each process in a file of its own, and the program picks one.
 #pragma once
 
+#include "../support/results.hpp"
 #include "quality.hpp"
 #include "settings.hpp"
 
@@ -11,14 +12,7 @@
 
 namespace digits {
 
-/// A line of the table.
-struct measured {
-  std::string sampler;
-  index_t calls = 0;
-  quality seen{};
-  double seconds = 0;   // per 1000 images
-  double accuracy = 0;  // share of images that the classifier takes for the class they were asked to be; NaN where none was
-};
+using measured = support::measured<quality>;  // a line of the table
 
 struct outcome {
   std::vector<measured> rows;

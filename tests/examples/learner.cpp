@@ -1,6 +1,6 @@
 // Training that stops and goes on: a resumed run ends bit by bit where an uninterrupted one does, and one that diverges keeps its last
 // good checkpoint.
-#include <digits/learner.hpp>
+#include <support/learner.hpp>
 
 #include <dimix/dimix.hpp>
 #include <dimix/nn/mlp_denoiser.hpp>
@@ -24,7 +24,7 @@ struct training {
   net_type net{
       {.dims = 4, .states = 5, .mask = 4, .width = 16, .blocks = 1, .features = 16, .dropout = 0.2, .seed = 3}, {}, run_on};
   dimix::pretrainer<float, process_type, net_type> step{process_type{}, net, {.seed = 4}, run_on};
-  digits::learner<net_type> learner;
+  support::learner<net_type> learner;
 
   training(const std::string& file, index_t steps)
       : learner(net,
@@ -110,7 +110,7 @@ TEST_CASE("a checkpoint of another run, or a damaged one, is refused") {
   CHECK_NOTHROW(longer.learner.run([&](index_t n) { return longer.loss_of(n); }));
 
   net_type other({.dims = 4, .states = 5, .mask = 4, .width = 32, .blocks = 1, .features = 16}, {}, dimix::cpu(1));
-  digits::learner<net_type> wide(other, {.name = "wide", .file = file, .words = {{"kind", "test"}}}, dimix::cpu(1));
+  support::learner<net_type> wide(other, {.name = "wide", .file = file, .words = {{"kind", "test"}}}, dimix::cpu(1));
   CHECK_THROWS_WITH_AS(wide.run([](index_t) { return 0.0; }), doctest::Contains("--fresh trains anew"), dimix::file_error);
 
   std::filesystem::resize_file(file, std::filesystem::file_size(file) / 2);

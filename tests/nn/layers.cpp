@@ -157,6 +157,15 @@ TEST_CASE("sinusoidal: the released formula with 128 features") {
   CHECK_THROWS_AS(nn::sinusoidal(7), dimix::invalid_argument);
 }
 
+TEST_CASE("sinusoidal: another largest frequency is another unit of x") {
+  std::vector<double> out(8), same(8);
+  nn::sinusoidal(8, 10)(0.5, out.data());
+  nn::sinusoidal(8)(0.005, same.data());
+  for (std::size_t i = 0; i < 8; ++i) CHECK(out[i] == doctest::Approx(same[i]).epsilon(1e-12));
+  CHECK_THROWS_AS(nn::sinusoidal(8, 0), dimix::invalid_argument);
+  CHECK_THROWS_AS(nn::sinusoidal(8, -1), dimix::invalid_argument);
+}
+
 TEST_CASE("embedding_table: N(0, 1) at first; gradients go to the asked row alone") {
   nn::parameters<float> store;
   const nn::embedding_table<float> table(store, "table", 100, 128, dimix::rng{3});

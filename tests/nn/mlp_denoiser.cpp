@@ -93,6 +93,36 @@ TEST_CASE("gradients: mixture with a continuous latent of two coordinates, with 
   check_all_gradients(how, cube{2}, 3, 3, 2);
 }
 
+TEST_CASE("gradients: mixture with a continuous latent whose coordinates go in themselves, or as slow waves") {
+  for (double frequency : {0.0, 3.0}) {
+    nn::mlp_options how = small();
+    how.latent_frequency = frequency;
+    check_all_gradients(how, cube{2}, 3, 3, 2);
+  }
+}
+
+TEST_CASE("a continuous λ of itself has one input a coordinate; without frequencies the network is smooth in λ") {
+  nn::mlp_options how = small();
+  how.latent_frequency = 0;
+  const nn::mlp_denoiser<double, cube> plain(how, cube{2});
+  how.latent_frequency = 1000;
+  const nn::mlp_denoiser<double, cube> waves(how, cube{2});
+  // latent.in is (inputs, features), 16 features
+  CHECK(waves.weights().size() - plain.weights().size() == 2 * (how.latent_features - 1) * 16);
+  batch<double> b(1, 1, D, S, 2);
+  const array<double, 4> before = answer(plain, b), far = answer(waves, b);
+  b.latents(0, 0, 0) += 1e-3;
+  const array<double, 4> after = answer(plain, b), farther = answer(waves, b);
+  double moved = 0, jumped = 0;
+  for (index_t i = 0; i < before.size(); ++i) {
+    moved = std::max(moved, std::abs(after.data()[i] - before.data()[i]));
+    jumped = std::max(jumped, std::abs(farther.data()[i] - far.data()[i]));
+  }
+  CHECK(moved > 0);
+  CHECK(moved < 2e-3);
+  CHECK(jumped > 10 * moved);
+}
+
 TEST_CASE("gradients add up over passes, and each forward serves one backward") {
   nn::mlp_denoiser<double, categories> network(small(), categories{4});
   const batch<double> b(3, 4, D, S, 1);

@@ -1,8 +1,10 @@
 // t, λ and the class as terms of the hidden rows. With φ the sinusoidal features, e the embedding of λ (a learned table for a finite
-// law, sinusoidal features of each coordinate for a continuous one) and k a learned row per class, one of them for "no class":
+// law, for a continuous one sinusoidal features of each coordinate, or the coordinates themselves) and k a learned row per class, one of
+// them for "no class":
 //   c(t) = silu(φ(t) A + a) A' + a' + k(class)          z(λ) = e(λ) E + b
 //   shift_l = C_l (c(t) + z(λ)) + c_l         h_0 gets  silu(z(λ)) H + g
-// k is 0 at first. C is linear, so it is applied to each distinct pair of t and class and each distinct λ of a request once and the terms are added per row: a
+// k is 0 at first. C is linear, so it is applied to each distinct pair of t and class and each distinct λ of a request once, and the terms
+// are added per row: a
 // batch of B items with M enumerated components costs B + M rows here, not B M.
 #pragma once
 
@@ -31,8 +33,9 @@ concept finite_latent = requires(const Latent law) {
 struct conditioning_options {
   index_t width = 0, blocks = 0, features = 128;  // features: of c and z
   index_t time_features = 32, latent_features = 128;
-  bool zero_latent = false;  // start with E = H = 0, b = g = 0: the network ignores λ at first
-  index_t classes = 0;       // 0: the network takes no class
+  double latent_frequency = 1000;  // the largest of a continuous λ's sinusoids; 0: its coordinates themselves
+  bool zero_latent = false;        // start with E = H = 0, b = g = 0: the network ignores λ at first
+  index_t classes = 0;             // 0: the network takes no class
 };
 
 template <class Real, class Latent>
@@ -76,8 +79,8 @@ class conditioning {
         expects(law.components() >= 1, "mlp_denoiser: the law of the latent has no components");
         table_ = embedding_table<Real>(store, "latent", law.components(), how.latent_features, source);
       } else {
-        coordinate_ = sinusoidal(how.latent_features);
-        inputs *= law.dims();
+        if (how.latent_frequency != 0) coordinate_ = sinusoidal(how.latent_features, how.latent_frequency);
+        inputs = law.dims() * (how.latent_frequency == 0 ? 1 : how.latent_features);
       }
       const linear_options start{.zero = how.zero_latent};
       latent_in_ = linear<Real>(store, "latent.in", inputs, how.features, source, start);
@@ -238,6 +241,8 @@ class conditioning {
   void embed(const parameters<Real>& store, const Real* value, view<Real, 1> out) const {
     if constexpr (finite_latent<Latent>) {
       array_of(out) = array_of(table_.row(store, static_cast<index_t>(value[0])));
+    } else if (coordinate_.features() == 0) {
+      std::copy_n(value, out.size(), out.data());
     } else {
       for (index_t axis = 0; axis * coordinate_.features() < out.size(); ++axis)
         coordinate_(value[axis], out.data() + axis * coordinate_.features());

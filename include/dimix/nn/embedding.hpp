@@ -1,6 +1,6 @@
 // Numbers and categories as vectors.
-//   sinusoidal   x -> (sin(1000 x f_i), cos(1000 x f_i)), f_i = exp(-i ln(10^4) / (n/2 - 1)), i in [0, n/2): what the released
-//                code of Di4C and tauLDR gives to t and to a continuous λ (with n = 128 the exponent is -i ln(10^4) / 63)
+//   sinusoidal   x -> (sin(ω x f_i), cos(ω x f_i)), f_i = exp(-i ln(10^4) / (n/2 - 1)), i in [0, n/2), with ω = 1000: what the
+//                released code of Di4C and tauLDR gives to t and to a continuous λ (with n = 128 the exponent is -i ln(10^4) / 63)
 //   table        a learned vector per category, N(0, 1) at first
 #pragma once
 
@@ -18,12 +18,14 @@ class sinusoidal {
  public:
   sinusoidal() = default;
 
-  /// features: n, even and at least 4
-  explicit sinusoidal(index_t features) : frequencies_(static_cast<std::size_t>(features / 2)) {
+  /// features: n, even and at least 4; largest: ω, positive and finite
+  explicit sinusoidal(index_t features, double largest = 1000) : frequencies_(static_cast<std::size_t>(features / 2)) {
     expects(features >= 4 && features % 2 == 0, "sinusoidal: features = ", features, " is not an even number from 4 on");
+    expects(largest > 0 && std::isfinite(largest), "sinusoidal: the largest frequency ", largest,
+            " is not positive and finite");
     const double half = static_cast<double>(features / 2);
     for (std::size_t i = 0; i < frequencies_.size(); ++i)
-      frequencies_[i] = 1000 * std::exp(-static_cast<double>(i) * std::log(1e4) / (half - 1));
+      frequencies_[i] = largest * std::exp(-static_cast<double>(i) * std::log(1e4) / (half - 1));
   }
 
   index_t features() const { return 2 * static_cast<index_t>(frequencies_.size()); }
@@ -40,7 +42,7 @@ class sinusoidal {
   }
 
  private:
-  std::vector<double> frequencies_;  // (n / 2), with the factor 1000
+  std::vector<double> frequencies_;  // (n / 2), with the factor ω
 };
 
 template <class Real>

@@ -39,6 +39,7 @@ struct mlp_options {
   double centre = 0;                                  // of the scalar encoding; 0: half of the largest state that is no mask
   index_t width = 384, blocks = 3, features = 128;    // multiples of 16; features: of the codes of t and λ
   index_t time_features = 32, latent_features = 128;  // even
+  double latent_frequency = 1000;                     // the largest of a continuous λ's sinusoids; 0: λ itself goes in
   double dropout = 0;                                 // in [0, 1), in forward only
   bool zero_latent = false;                           // λ has no influence at first
   index_t classes = 0;                                // classes that can be asked for; 0: none
@@ -62,9 +63,16 @@ class mlp_denoiser {
     const rng source{how.seed};
     const token_input_options tokens{how.dims, how.states, how.mask, how.centre, how.encoding};
     input_ = token_input<Real>(store_, how.width, tokens, source);
-    conditioning_ = conditioning<Real, Latent>(
-        store_, law,
-        {how.width, how.blocks, how.features, how.time_features, how.latent_features, how.zero_latent, how.classes}, source);
+    conditioning_ = conditioning<Real, Latent>(store_, law,
+                                               {.width = how.width,
+                                                .blocks = how.blocks,
+                                                .features = how.features,
+                                                .time_features = how.time_features,
+                                                .latent_features = how.latent_features,
+                                                .latent_frequency = how.latent_frequency,
+                                                .zero_latent = how.zero_latent,
+                                                .classes = how.classes},
+                                               source);
     trunk_ = residual_trunk<Real>(store_, how.width, how.blocks, how.dims * how_.outputs, how.dropout, source);
     if constexpr (learns_weights) log_weights_ = store_.add("latent.log_weights", {law.components()});
   }

@@ -2,7 +2,7 @@
 // checkpoint. What happens in a step depends on its number alone, so that a resumed run ends where an uninterrupted one would.
 #pragma once
 
-#include "../support/progress.hpp"
+#include "progress.hpp"
 
 #include <dimix/io/checkpoint.hpp>
 #include <dimix/nn/adamw.hpp>
@@ -13,7 +13,7 @@
 #include <string>
 #include <vector>
 
-namespace digits {
+namespace support {
 
 using dimix::index_t;
 
@@ -53,7 +53,7 @@ class learner {
     if (done == how_.steps)
       return static_cast<void>(std::fprintf(stderr, "%s: taken from %s\n", how_.name.c_str(), how_.file.c_str()));
     if (done > 0) std::fprintf(stderr, "%s: goes on at step %td of %s\n", how_.name.c_str(), done, how_.file.c_str());
-    support::progress bar({.label = how_.name, .total = how_.steps, .first = done});
+    progress bar({.label = how_.name, .total = how_.steps, .first = done});
     const dimix::nn::warmup_cosine rate{.peak = how_.peak, .warmup = std::min(how_.warmup, how_.steps), .steps = how_.steps};
     double smooth = 0;
     for (; done < how_.steps; ++done) {
@@ -125,4 +125,4 @@ class learner {
   dimix::nn::ema<typename Net::scalar> average_;
 };
 
-}  // namespace digits
+}  // namespace support
