@@ -35,13 +35,11 @@ class experiment {
     for (index_t calls : chosen_.steps)
       if (calls > 1) measure(seen, "student, fresh λ", *student, calls, dimix::latent_scope::per_step);
     if (chosen_.rounds == 2) {
-      const auto second = distilled<student_net>(*student, "student, round 2", latent_, chosen_.components);
+      const auto second = distilled<student_net>(*student, "student-2", latent_, chosen_.components);
       for (index_t calls : chosen_.steps) measure(seen, "student, round 2", *second, calls);
     }
-    if (chosen_.control) {
-      const auto control = distilled<teacher_net>(*taught, "factorized", dimix::nn::no_latent{}, 1);
-      for (index_t calls : chosen_.steps) measure(seen, "factorized", *control, calls);
-    }
+    const auto control = distilled<teacher_net>(*taught, "factorized", dimix::nn::no_latent{}, 1);
+    for (index_t calls : chosen_.steps) measure(seen, "factorized", *control, calls);
     return seen;
   }
 
@@ -51,8 +49,7 @@ class experiment {
             .states = process_.max_states(),
             .mask = process_.space().mask(),
             .encoding = dimix::nn::token_encoding::one_hot,
-            .latent_features = chosen_.latent_features,
-            .latent_frequency = chosen_.frequency,
+            .latent_frequency = 0,
             .seed = seed64()};
   }
 
@@ -82,23 +79,17 @@ class experiment {
     const support::learner_options how{.name = name,
                                        .words = words(true),
                                        .steps = chosen_.student_steps,
-                                       .peak = chosen_.rate,
+                                       .peak = 1e-3,
                                        .warmup = 50,
                                        .optimiser = {.beta2 = 0.999, .clip = 1},
-                                       .average_decay = chosen_.average,
+                                       .average_decay = 0.99,
                                        .save_every = 100};
     return support::trained(student, files(), how, [&](const auto& average) {
       return support::distilling(process_, teacher, student, average, {train_}, chosen_.batch,
                                  {.components = components,
                                   .targets = chosen_.targets,
-                                  .shortest_gap = chosen_.shortest_gap,
-                                  .longest_gap = chosen_.longest_gap,
                                   .start_share = chosen_.start_share,
-                                  .control_variates = !chosen_.no_cv,
                                   .datapoint_weight = chosen_.datapoint,
-                                  .marginal_weight = chosen_.marginal_weight,
-                                  .distillation_weight = chosen_.distillation_weight,
-                                  .distillation_rows = chosen_.rows,
                                   .seed = seed64()},
                                  run_on_);
     });
@@ -116,8 +107,7 @@ class experiment {
     seen.rows.push_back({name, calls, q, 1000 * seconds / static_cast<double>(chosen_.samples)});
     auto& texts = seen.texts[name + " " + std::to_string(calls)];
     for (index_t i = 0; i < std::min(shown, chosen_.samples); ++i) texts.push_back(text_of(samples.whole().row(i)));
-    std::fprintf(stderr, "  %-18s %3td calls: trigrams %.4f, padding %.4f, words %.4f, distinct %.4f, lengths %.4f\n",
-                 name.c_str(), calls, q.trigrams, q.padding, q.dictionary, q.distinct, q.lengths);
+    std::fprintf(stderr, "  %-18s %3td calls: trigrams %.3f, padding %.3f\n", name.c_str(), calls, q.trigrams, q.padding);
   }
 
   std::uint64_t seed64() const { return static_cast<std::uint64_t>(seed_) * 1000; }

@@ -38,22 +38,7 @@ std::optional<settings> parse(int argc, char** argv) {
   line.add("start-share", "share of a student's items at t = 1", chosen.start_share);
   line.add("rounds", "1, or 2: the mixture student is the teacher of a second one", chosen.rounds);
   line.add("threads", "0: one per processor", chosen.threads);
-  line.add("rate", "search", chosen.rate);
-  line.add("frequency", "search", chosen.frequency);
-  line.add("shortest-gap", "search", chosen.shortest_gap);
-  line.add("longest-gap", "search", chosen.longest_gap);
-  line.add("average", "search", chosen.average);
-  line.add("distillation-weight", "search", chosen.distillation_weight);
-  line.add("marginal-weight", "search", chosen.marginal_weight);
-  line.add("rows", "search", chosen.rows);
-  line.add("latent-features", "search", chosen.latent_features);
-  std::string control = "yes";
-  bool nocv = false;
-  line.add("control", "search", control);
-  line.add("no-cv", "search", nocv);
   if (!line.read(argc, argv)) return std::nullopt;
-  chosen.control = control == "yes";
-  chosen.no_cv = nocv;
 
   if (!data.empty()) chosen.data = data;
   chosen.steps = support::numbers_of_calls(steps);

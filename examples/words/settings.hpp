@@ -16,7 +16,6 @@ struct settings {
   std::string data = DIMIX_EXAMPLE_DATA "/words/words.txt";
   std::string latent = "categorical";
   index_t components = 256, targets = 0, axes = 8;
-  double frequency = 0;
   std::vector<index_t> steps = {1, 2, 3, 4, 8};
   index_t samples = 10'000;
   index_t seeds = 1, seed = 1;
@@ -25,11 +24,6 @@ struct settings {
   index_t teacher_steps = 5000, student_steps = 800, batch = 4, rounds = 1;
   double datapoint = 1, start_share = 0.3;
   index_t threads = 0;
-  // search
-  double rate = 1e-3, shortest_gap = 1.0 / 16, longest_gap = 1.0 / 8, average = 0.99, distillation_weight = 1,
-         marginal_weight = 1;
-  index_t rows = 8, latent_features = 128;
-  bool control = true, no_cv = false;
 };
 
 /// The settings of a command line; nothing when --help was asked for and has been printed. Errors: invalid_argument.
