@@ -22,6 +22,11 @@ class report {
   void write() const {
     const support::table rows = make_table();
     std::printf("\n%s\n", rows.text().c_str());
+    if (all_.seeds() > 1)
+      std::printf("Mean ± standard deviation between seeds.\n");
+    else
+      std::printf("A share of %td samples has a 95 %% interval of at most ± %.3f.\n", chosen_.samples,
+                  1.96 * 0.5 / std::sqrt(static_cast<double>(chosen_.samples)));
     dimix::write_whole(path("table.md"), rows.markdown());
     write_plot("trigrams.svg", "Trigrams that occur in training words", &quality::trigrams);
     write_plot("padding.svg", "Well-formed padding", &quality::padding);

@@ -21,7 +21,7 @@ struct settings {
   index_t seeds = 1, seed = 1;
   std::string out = "words", save, load;
   bool fresh = false, on_validation = false;
-  index_t teacher_steps = 5000, student_steps = 800, batch = 4, rounds = 1;
+  index_t teacher_steps = 8000, student_steps = 1600, batch = 4, rounds = 1;
   double datapoint = 1, start_share = 0.3;
   index_t threads = 0;
 };

@@ -22,7 +22,7 @@ const std::vector<std::string>& list() {
   return all;
 }
 
-/// 26 words "a", "aa", ... would do; one that is wrong is put in the third line.
+/// aat, bat, ... to zat, with another word in the third line.
 std::string file_with(const test::temporary_folder& folder, const std::string& third) {
   std::string text;
   for (char c = 'a'; c <= 'z'; ++c) text += c == 'c' ? third + "\n" : std::string(1, c) + "at\n";
