@@ -4,8 +4,7 @@
 //   c(t) = silu(φ(t) A + a) A' + a' + k(class)          z(λ) = e(λ) E + b
 //   shift_l = C_l (c(t) + z(λ)) + c_l         h_0 gets  silu(z(λ)) H + g
 // k is 0 at first. C is linear, so it is applied to each distinct pair of t and class and each distinct λ of a request once, and the terms
-// are added per row: a
-// batch of B items with M enumerated components costs B + M rows here, not B M.
+// are added per row: a batch of B items with M enumerated components costs B + M rows here, not B M.
 #pragma once
 
 #include <dimix/denoiser.hpp>
