@@ -4,7 +4,7 @@
 //   p.each(f)       f(every value), in order
 //   map(p, f)       the pack of f(every value); host only
 //   pick(p, i, f)   one_of the results of f(value, its number as a type), the i-th;  pick(o, f) the same of the value
-//   o.visit(f)      f(the value);  o.get<I>() the value, which has to be the I-th
+//   o.visit(f)      f(the value);  o.get<Which>() the value, which has to be the Which-th
 // f of visit returns the same type for every alternative. An i beyond the last means the last.
 #pragma once
 
@@ -15,8 +15,8 @@
 
 namespace dimix {
 
-template <int I>
-using number = std::integral_constant<int, I>;
+template <int Which>
+using number = std::integral_constant<int, Which>;
 
 /// The memory of a one_of.
 template <class First, class... Rest>
@@ -27,8 +27,8 @@ union overlay {
   DIMIX_HD constexpr overlay() : first{} {}
   template <class T>
   DIMIX_HD constexpr overlay(number<0>, const T& value) : first(value) {}
-  template <int I, class T>
-  DIMIX_HD constexpr overlay(number<I>, const T& value) : rest(number<I - 1>{}, value) {}
+  template <int Which, class T>
+  DIMIX_HD constexpr overlay(number<Which>, const T& value) : rest(number<Which - 1>{}, value) {}
 };
 template <class Last>
 union overlay<Last> {
@@ -44,17 +44,17 @@ class one_of {
  public:
   /// The first alternative, value-initialised.
   one_of() = default;
-  template <int I, class T>
-  DIMIX_HD constexpr one_of(number<I> which, const T& value) : value_(which, value), which_(I) {}
+  template <int Which, class T>
+  DIMIX_HD constexpr one_of(number<Which> which, const T& value) : value_(which, value), which_(Which) {}
 
   DIMIX_EXEC_CHECK_DISABLE
   template <class F>
   DIMIX_HD decltype(auto) visit(const F& f) const {
     return visit_from(value_, which_, f);
   }
-  template <int I>
+  template <int Which>
   DIMIX_HD const auto& get() const {
-    return get_from<I>(value_);
+    return get_from<Which>(value_);
   }
   DIMIX_EXEC_CHECK_DISABLE
   template <class Result, class F>
@@ -71,18 +71,18 @@ class one_of {
     return f(at.first);
   }
   DIMIX_EXEC_CHECK_DISABLE
-  template <class Result, int I, class First, class... Rest, class F>
+  template <class Result, int Which, class First, class... Rest, class F>
   DIMIX_HD static Result pick_from(const overlay<First, Rest...>& at, int which, const F& f) {
     if constexpr (sizeof...(Rest) > 0)
-      if (which > 0) return pick_from<Result, I + 1>(at.rest, which - 1, f);
-    return {number<I>{}, f(at.first, number<I>{})};
+      if (which > 0) return pick_from<Result, Which + 1>(at.rest, which - 1, f);
+    return {number<Which>{}, f(at.first, number<Which>{})};
   }
-  template <int I, class Overlay>
+  template <int Which, class Overlay>
   DIMIX_HD static const auto& get_from(const Overlay& at) {
-    if constexpr (I == 0)
+    if constexpr (Which == 0)
       return at.first;
     else
-      return get_from<I - 1>(at.rest);
+      return get_from<Which - 1>(at.rest);
   }
 
   overlay<Ts...> value_{};
@@ -107,15 +107,14 @@ struct pack<Last> {
     f(first);
   }
   DIMIX_EXEC_CHECK_DISABLE
-  template <class Result, int I, class F>
+  template <class Result, int Which, class F>
   DIMIX_HD Result pick_into(int, const F& f) const {
-    return {number<I>{}, f(first, number<I>{})};
+    return {number<Which>{}, f(first, number<Which>{})};
   }
 };
 
 template <class First, class... Rest>
-  requires(sizeof...(Rest) > 0)
-struct pack<First, Rest...> {
+requires(sizeof...(Rest) > 0) struct pack<First, Rest...> {
   [[no_unique_address]] First first;
   [[no_unique_address]] pack<Rest...> rest;
 
@@ -132,10 +131,10 @@ struct pack<First, Rest...> {
     rest.each(f);
   }
   DIMIX_EXEC_CHECK_DISABLE
-  template <class Result, int I, class F>
+  template <class Result, int Which, class F>
   DIMIX_HD Result pick_into(int i, const F& f) const {
-    if (i > 0) return rest.template pick_into<Result, I + 1>(i - 1, f);
-    return {number<I>{}, f(first, number<I>{})};
+    if (i > 0) return rest.template pick_into<Result, Which + 1>(i - 1, f);
+    return {number<Which>{}, f(first, number<Which>{})};
   }
 };
 
@@ -162,9 +161,9 @@ auto map(const pack<First, Rest...>& values, const F& f) {
 
 template <class F, class Numbers, class... Ts>
 struct picked;
-template <class F, int... I, class... Ts>
-struct picked<F, std::integer_sequence<int, I...>, Ts...> {
-  using type = one_of<std::decay_t<decltype(std::declval<const F&>()(std::declval<const Ts&>(), number<I>{}))>...>;
+template <class F, int... Which, class... Ts>
+struct picked<F, std::integer_sequence<int, Which...>, Ts...> {
+  using type = one_of<std::decay_t<decltype(std::declval<const F&>()(std::declval<const Ts&>(), number<Which>{}))>...>;
 };
 template <class F, class... Ts>
 using picked_t = typename picked<F, std::make_integer_sequence<int, sizeof...(Ts)>, Ts...>::type;

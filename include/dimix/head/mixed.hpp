@@ -49,8 +49,8 @@ struct mixed_head {
 
   template <class Real, class Storage>
   DIMIX_HD auto row(view<const Storage, 1> raw, place at, const state<Real>& remembered) const {
-    const auto own_row = pick(heads, kinds(at.dim), [&]<int I>(const auto& own, number<I>) {
-      return own.template row<Real>(raw, at, remembered.template get<I>());
+    const auto own_row = pick(heads, kinds(at.dim), [&]<int Which>(const auto& own, number<Which>) {
+      return own.template row<Real>(raw, at, remembered.template get<Which>());
     });
     return mixed_head_row<Real, std::remove_const_t<decltype(own_row)>>{own_row};
   }

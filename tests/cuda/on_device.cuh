@@ -1,0 +1,108 @@
+// What the device tests share: memory of both sides, and a functor run on each of them.
+#pragma once
+
+#include <dimix/core/array.hpp>
+#include <dimix/core/rng.hpp>
+#include <dimix/forward_process.hpp>
+
+#include <cuda_runtime.h>
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace on_device {
+
+using namespace dimix;
+
+inline bool has_device() {
+  int count = 0;
+  return cudaGetDeviceCount(&count) == cudaSuccess && count > 0;
+}
+
+inline void must(cudaError_t status) { REQUIRE_MESSAGE(status == cudaSuccess, std::string(cudaGetErrorString(status))); }
+
+template <class Body>
+__global__ void each(Body body, index_t n) {
+  const index_t i = static_cast<index_t>(blockIdx.x) * blockDim.x + threadIdx.x;
+  if (i < n) body(i);
+}
+
+/// Memory that both sides can write, so that one functor serves both.
+template <class T>
+class shared_memory {
+ public:
+  explicit shared_memory(index_t n) : size_(n) {
+    must(cudaMallocManaged(&data_, static_cast<std::size_t>(n) * sizeof(T)));
+    for (index_t i = 0; i < n; ++i) data_[i] = T{};
+  }
+  ~shared_memory() { cudaFree(data_); }
+  shared_memory(const shared_memory&) = delete;
+  shared_memory& operator=(const shared_memory&) = delete;
+  T* data() const { return data_; }
+  T& operator[](index_t i) const { return data_[i]; }
+  index_t size() const { return size_; }
+  std::vector<T> copy() const { return {data_, data_ + size_}; }
+
+ private:
+  T* data_ = nullptr;
+  index_t size_;
+};
+
+/// Runs body(i) for i in [0, n) on the device, takes the result, and does the same on the host: {device, host}.
+template <class T, class Body>
+std::pair<std::vector<T>, std::vector<T>> on_both(const shared_memory<T>& out, const Body& body, index_t n) {
+  each<<<static_cast<unsigned>((n + 127) / 128), 128>>>(body, n);
+  must(cudaGetLastError());
+  must(cudaDeviceSynchronize());
+  std::vector<T> device = out.copy();
+  for (index_t i = 0; i < out.size(); ++i) out[i] = T{};
+  for (index_t i = 0; i < n; ++i) body(i);
+  return {std::move(device), out.copy()};
+}
+
+template <class T>
+void check_close(const std::pair<std::vector<T>, std::vector<T>>& results, double tolerance) {
+  double worst = 0;
+  bool written = false;
+  for (std::size_t i = 0; i < results.first.size(); ++i) {
+    const double a = static_cast<double>(results.first[i]), b = static_cast<double>(results.second[i]);
+    written = written || b != 0;
+    if (a == b) continue;  // infinities too
+    const double error = std::abs(a - b) / (1 + std::abs(b));
+    if (!(error <= worst)) worst = error;
+  }
+  CHECK(worst <= tolerance);
+  CHECK(written);
+}
+
+#define SKIP_WITHOUT_DEVICE()      \
+  if (!has_device()) {             \
+    MESSAGE("skipped: no device"); \
+    return;                        \
+  }
+
+template <class T>
+void fill(const shared_memory<T>& values, std::uint64_t seed, double spread) {
+  for (index_t i = 0; i < values.size(); ++i)
+    values[i] = static_cast<T>(spread * (2 * unit(rng{seed}(purpose::user, 0, 0, 0, i).first()) - 1));
+}
+
+/// f(kernel) with a kernel that both sides can read: its tables, where it has some, in memory of both.
+template <class Kernel, class F>
+requires std::is_trivially_copyable_v<Kernel>
+void for_the_device(const Kernel& kernel, const F& f) { f(kernel); }
+template <class Space, class F>
+void for_the_device(const table_kernel<Space, float>& kernel, const F& f) {
+  const index_t S = kernel.space.max_states();
+  shared_memory<float> to_s(S * S), to_t(S * S), step(S * S);
+  std::copy(kernel.to_s.begin(), kernel.to_s.end(), to_s.data());
+  std::copy(kernel.to_t.begin(), kernel.to_t.end(), to_t.data());
+  std::copy(kernel.step.begin(), kernel.step.end(), step.data());
+  f(table_kernel<Space, float>{kernel.space, {to_s.data(), S, S}, {to_t.data(), S, S}, {step.data(), S, S}});
+}
+
+}  // namespace on_device
