@@ -8,8 +8,6 @@
 #include <dimix/core/math.hpp>
 #include <dimix/core/pack.hpp>
 #include <dimix/state_space.hpp>
-#include <dimix/state_space/absorbing.hpp>
-#include <dimix/state_space/uniform.hpp>
 
 namespace dimix {
 
@@ -77,7 +75,14 @@ class mixed {
   [[no_unique_address]] pack<Spaces...> spaces_;
 };
 
-static_assert(state_space<mixed<listed_kinds, absorbing<5>, uniform<3>>>);
-static_assert(!masked_space<mixed<listed_kinds, absorbing<5>, uniform<3>>>);
+namespace archetype {
+struct coin {
+  DIMIX_HD index_t states(index_t) const { return 2; }
+  DIMIX_HD index_t max_states() const { return 2; }
+  DIMIX_HD double prior(index_t, token) const { return 0.5; }
+};
+}  // namespace archetype
+
+static_assert(state_space<mixed<listed_kinds, archetype::coin>> && !masked_space<mixed<listed_kinds, archetype::coin>>);
 
 }  // namespace dimix
