@@ -47,7 +47,7 @@ struct sobol_axis {
                                             {7, 1, {1, 3, 7, 11, 23, 15, 103}},
                                             {7, 4, {1, 3, 7, 13, 13, 15, 69}}};
     sobol_axis made;
-    if (axis == 0) {  // van der Corput
+    if (axis <= 0) {  // van der Corput
       for (int i = 0; i < 32; ++i) made.direction[i] = std::uint32_t{1} << (31 - i);
       return made;
     }
