@@ -90,6 +90,8 @@ class experiment {
                                   .targets = chosen_.targets,
                                   .start_share = chosen_.start_share,
                                   .datapoint_weight = chosen_.datapoint,
+                                  // a row of a mixture teacher is answered with all components
+                                  .distillation_rows = dimix::mixture_denoiser<Teacher, float> ? 1 : 8,
                                   .seed = seed64()},
                                  run_on_);
     });
