@@ -27,7 +27,7 @@ std::optional<settings> parse(int argc, char** argv) {
   line.add("components", "M, draws of λ per item in training", chosen.components);
   line.add("classes", "networks are trained with the labels, 10 % of them dropped, and asked for a class", chosen.classes);
   line.add("guidance",
-           "with --classes: weights w of classifier-free guidance to sample with; w grows along a path, 0 at its first call",
+           "with --classes: weights w of classifier-free guidance to sample with; w grows along a path, from 0 at its first call; with one call it is w",
            guidance);
   line.add("sampler", "ancestral | confidence (absorbing): MaskGIT's, the likeliest tokens first, with noise", chosen.sampler);
   line.add("steps", "network calls to sample with", steps);

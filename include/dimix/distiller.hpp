@@ -132,7 +132,7 @@ class distiller {
     const view<const token, 3> draws(x_s.data(), B, K, D);  // (B, K, D)
     const view<const token, 3> data(x_0.data(), B, 1, D);   // (B, 1, D)
     chain_objectives(head, draws, data, P, T, losses);
-    student_.backward(gradient_);
+    student_.backward(view<const Real, 4>(gradient_));
   }
 
   /// δ, t = v < start_share ? 1 : [δ, 1] from one even set v over the batch, u = t - δ; α(t).
@@ -250,7 +250,7 @@ class distiller {
     array<Real, 1> sum(log_weights_.extent(1));                             // (M)
     loss.log_weight_gradient(slopes.whole());
     for (index_t i = 0; i < slopes.size(); ++i) sum(i % sum.size()) += slopes.data()[i];
-    student_.backward_log_weights(sum);
+    student_.backward_log_weights(view<const Real, 1>(sum));
   }
 
   // ---- the site of distillation: B R rows; one component each, all of them where they are enumerated or the teacher is a mixture ----
@@ -289,7 +289,7 @@ class distiller {
     } else {
       learn(distillation_bound<Real>{T, weight});
     }
-    student_.backward(gradient_);
+    student_.backward(view<const Real, 4>(gradient_));
   }
 
   // ---- requests ----

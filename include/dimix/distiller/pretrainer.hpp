@@ -37,7 +37,7 @@ class pretrainer {
     net_.forward(asked(classes), raw_.whole());
     const double loss = mean(nelbo<Real>(process_, head_of(net_, process_.space()), x_0, x_t_, t_, view<const Real, 4>(raw_),
                                          run_on_, gradient_.whole()));
-    net_.backward(gradient_);
+    net_.backward(view<const Real, 4>(gradient_));
     return loss;
   }
 

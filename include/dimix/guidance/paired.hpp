@@ -105,6 +105,8 @@ struct guided_row {
 /// A method that guides the rows of another; for paired denoisers. O(S) rows of the other for each position.
 template <class Method = ancestral>
 struct guided_rows {
+  static constexpr bool stays_in_time = requires { requires Method::stays_in_time; };
+
   double gamma = 1;  // >= 0; 1: the conditional row
   Method inner = {};
 

@@ -102,6 +102,9 @@ struct from_score {
   template <class Real>
   using state = score_sums<Real>;
 
+  /// The gradient of one score reads all the others.
+  static constexpr bool reads_other_outputs = true;
+
   DIMIX_HD constexpr index_t outputs(index_t S) const { return S; }
 
   template <class Real, class Group, class Storage>

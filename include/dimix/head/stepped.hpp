@@ -32,8 +32,10 @@ struct stepped {
 
   template <class Real>
   using state = typename Head::template state<Real>;
-  /// With tables the gradient of one output reads all the others.
-  static constexpr bool reads_other_outputs = rate_space<decltype(Kernel::space)>;
+  /// With tables, of a kind of position too, the gradient of one output reads all the others.
+  static constexpr bool reads_other_outputs = rate_space<decltype(Kernel::space)> || requires(const Kernel kernel) {
+    kernel.space.spaces();
+  };
 
   DIMIX_HD constexpr index_t outputs(index_t S) const { return inner.outputs(S); }
 
