@@ -241,6 +241,7 @@ ct_elbo_terms<Real> ct_elbo(const Process& process, const Head& head, view<const
                             const asked_at<Real>& before, const asked_at<Real>& after, const Backend& run_on,
                             const ct_elbo_weights& weights = {}) {
   using kernel = typename Process::template kernel<Real>;
+  expects_head_fits<Head, typename Process::space_type>();
   const index_t B = x_0.extent(0);
   expects_shape("ct_elbo: t", t, B);
   std::vector<kernel> kernels;  // (B)
