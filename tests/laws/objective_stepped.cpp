@@ -37,3 +37,13 @@ TEST_CASE("laws: objectives at s over uniform") {
   x_t(1, 0) = 1;
   check_at_s(softmax{}, forward_process(uniform<3>{}, log_linear{}), x_t, 3);
 }
+
+TEST_CASE("laws: objectives at s over tables, whose gradients read outputs that they replace") {
+  array<token, 2> x_t(2, 2);  // (B, D)
+  x_t(0, 1) = 2;
+  x_t(1, 0) = 1;
+  const forward_process process(birth_death<4>{}, linear{0, 4});
+  check_at_s(softmax{}, process, x_t, 4);
+  const auto levels = mixed([](index_t) { return 0; }, birth_death<4>{}, uniform<4>{});
+  check_at_s(softmax{}, forward_process(levels, linear{0, 4}), x_t, 4);
+}

@@ -26,6 +26,16 @@ concept head =
       { h.template row<Real>(raw, at, state).log_prob(s) } -> std::same_as<Real>;
     };
 
+/// Whether a row's backward reads outputs that it has written already: then an objective keeps the gradient of a row in its tile until it
+/// is whole, so that it may go where the outputs were. A head over another one forwards it.
+template <class Head>
+inline constexpr bool reads_other_outputs = [] {
+  if constexpr (requires { Head::reads_other_outputs; })
+    return bool(Head::reads_other_outputs);
+  else
+    return false;
+}();
+
 /// Whether the rows of a head are right on a space: said by heads that are meant for some spaces only.
 template <class Head, class Space>
 inline constexpr bool head_fits = true;

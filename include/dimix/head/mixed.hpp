@@ -33,6 +33,7 @@ struct mixed_head {
 
   template <class Real>
   using state = one_of<typename Heads::template state<Real>...>;
+  static constexpr bool reads_other_outputs = (dimix::reads_other_outputs<Heads> || ...);
 
   mixed_head(Kinds of_positions, pack<Heads...> of_kinds) : kinds(of_positions), heads(of_kinds) {}
 

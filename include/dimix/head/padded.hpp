@@ -32,6 +32,7 @@ struct padded {
 
   template <class Real>
   using state = typename Head::template state<Real>;
+  static constexpr bool reads_other_outputs = dimix::reads_other_outputs<Head>;
 
   DIMIX_HD constexpr index_t outputs(index_t S) const { return inner.outputs(S); }
 

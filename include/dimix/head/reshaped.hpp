@@ -79,8 +79,7 @@ struct reshaped_head {
 
   template <class Real>
   using state = reshaped_state<typename Head::template state<Real>, Real>;
-  /// The base may, with tables.
-  static constexpr bool reads_other_outputs = true;
+  static constexpr bool reads_other_outputs = dimix::reads_other_outputs<Head>;
 
   DIMIX_HD constexpr index_t outputs(index_t states) const { return base.outputs(states); }
 

@@ -33,7 +33,8 @@ struct stepped {
   template <class Real>
   using state = typename Head::template state<Real>;
   /// With tables, of a kind of position too, the gradient of one output reads all the others.
-  static constexpr bool reads_other_outputs = rate_space<decltype(Kernel::space)> || requires(const Kernel kernel) {
+  static constexpr bool reads_other_outputs =
+      dimix::reads_other_outputs<Head> || rate_space<decltype(Kernel::space)> || requires(const Kernel kernel) {
     kernel.space.spaces();
   };
 

@@ -72,16 +72,6 @@ struct value_row {
   }
 };
 
-/// Whether a row's backward reads outputs that it has written already: then the gradient of a row is kept in the tile until it is whole, so
-/// that it may go where the outputs were.
-template <class Head>
-inline constexpr bool reads_other_outputs = [] {
-  if constexpr (requires { Head::reads_other_outputs; })
-    return bool(Head::reads_other_outputs);
-  else
-    return false;
-}();
-
 /// Row (b, d): the gradient of all components of the chunk. tile: U(s) first, then the slopes of one component (S each), then its
 /// gradient (outputs) where it has to be kept.
 template <class Real, class Storage, class Head, class... Terms>
