@@ -38,8 +38,8 @@ class guided : public wrapper<const Conditional> {
   guided(const Conditional& network, Weight weight) : guided(network, network, weight) {}
 
   /// Two network calls. w = 0 is exactly the conditional network and w = -1 the other. Elsewhere a state is excluded (-infinity) if either
-  /// branch excludes it, as in guided_rows: p_u = 0 < p_c is no law with and without the class, and p_c^(1 + w) p_u^(-w) has no value
-  /// there. Nothing becomes NaN here; a row with no state left is refused where it is drawn from.
+  /// branch excludes it, as in guided_rows: where p_u = 0, p_c^(1 + w) p_u^(-w) has no value, and p_c would be 0 too if the branches were
+  /// one law. So -infinity makes no NaN; a row with no state left is refused where it is drawn from.
   template <class Real>
   void operator()(const request<Real>& asked, view<Real, 4> raw) const {
     this->net_(asked, raw);
