@@ -2,7 +2,7 @@
 // user's; the library only ever hands it one request and a place for the answer.
 //
 // concept factorized_denoiser<Net, Real>:
-//   net.outputs()             numbers per position that its head reads: S for softmax and subs
+//   net.outputs()             numbers per position that its head reads: S for most, 2 for truncated_logistic
 //   net(request, raw)         fills raw (B, M, D, outputs); const, callable from one thread at a time; B and M as in the request
 // concept mixture_denoiser: the same, and
 //   net.latent()              the law of λ (latent.hpp); request.latents is (B, M, L) with L = net.latent().dims()
@@ -24,7 +24,7 @@
 
 namespace dimix {
 
-/// Position in a sequence: a state in [0, S), or -1 where a mask of evidence says "unknown".
+/// The state of one position, in [0, S). In evidence -1 means "unknown", in classes "none".
 using token = std::int32_t;
 
 /// What is asked of a denoiser. An aggregate: a member added later breaks nobody.

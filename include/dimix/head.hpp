@@ -4,15 +4,22 @@
 // concept head<H>:
 //   h.outputs(S)                        how many numbers per position it reads
 //   typename H::template state<Real>    what a row has to remember: the normaliser and little else; trivially copyable
-//   h.template observe<Real>(group, raw, at)         -> state    one reduction over the raw outputs
+//   h.template observe<Real>(group, raw, at)         -> state    reductions over the raw outputs, most often one
 //   h.template row<Real>(raw, at, state)             -> row      elementwise from there on:
 //     row.fixed()                       the certain state of a row that no output can change, or -1
-//     row.log_prob(s)                   log p(s), -infinity allowed; O(1)
+//     row.log_prob(s)                   log p(s), -infinity allowed; O(1), but O(S) over tables of rates (stepped, from_score)
 //     row.backward(group, S, slope, write)   slope(s) = d loss / d log p(s) -> write(i, d loss / d raw[i]) for every output
 //   with raw a view of the outputs and `at` a place: item b, position d, x_t there.
 // Laws (tests/laws/head.hpp): sum_s exp(log_prob(s)) = 1; backward = central difference of log_prob; a fixed row has zero gradient.
-// A head may be meant for some spaces only: head_fits<Head, Space> is false where its rows would be wrong, and then nothing that puts the two
-// together compiles.
+//
+// optional, and said in head/concept.hpp:
+//   using over = heads<Inner>         the heads that a head is over; what follows is theirs too
+//   H::reads_other_outputs            true where a row's backward reads outputs that it has written already
+//   H::reads_logits                   false where outputs are no log-probabilities, so that guidance may not add them up
+//   head_fits<H, Space>               false where the rows would be wrong; then nothing that puts the two together compiles
+// A space with a mask takes subs where noise only hides, and values_only. softmax and truncated_logistic do not fit it: they take the mask
+// for a value of x_0, so that a step to s = 0 could leave it in place, and no data holds it. Released code that has a class for the mask
+// (MaskGIT) is reproduced row by row, without a space.
 #pragma once
 
 #include <dimix/head/concept.hpp>

@@ -59,7 +59,7 @@ auto method_between(const Method& method, const Process& process, double s, doub
     return method;
 }
 
-/// A method may have none: Method::has_rows = false.
+/// A method may have none: Method::has_rows = false. One that guides the network's rows says so: Method::guides = true.
 template <class Method>
 inline constexpr bool has_rows = !requires {
   requires !Method::has_rows;
@@ -81,6 +81,9 @@ class sampler {
     expects(options.last_candidates >= 0, "sampler: last_candidates = ", options.last_candidates, " is negative");
     expects(options.evidence_candidates >= 1, "sampler: evidence_candidates = ", options.evidence_candidates,
             "; at least one is needed");
+    if constexpr (mixture_denoiser<Net, Real> && requires { requires Method::guides; })
+      expects(options.last_candidates <= 1, "sampler: last_candidates = ", options.last_candidates,
+              " would choose by the network's rows, which this method guides: its x_0 would not be guided; take 1");
   }
 
   /// p(x_s^d = a | x_t; λ): (B, D, S). x_t (B, D); s, t (B) with 0 <= s <= t <= 1; latents (B, 1, L), L = 0 for a factorized denoiser.

@@ -2,6 +2,8 @@
 #include <dimix/guidance.hpp>
 
 #include <dimix/denoiser/with_classes.hpp>
+#include <dimix/head/from_score.hpp>
+#include <dimix/head/reshaped.hpp>
 
 #include "laws/sampler.hpp"
 
@@ -171,18 +173,68 @@ TEST_CASE("guidance: a factorized network without classes guides every component
       }
 }
 
-TEST_CASE("guidance: what the class excludes stays excluded") {
-  struct half_net {
-    index_t outputs() const { return 2; }
-    void operator()(const request<double>&, view<double, 4> raw) const {
-      for (index_t i = 0; i < raw.size(); ++i) raw.data()[i] = i % 2 == 0 ? -infinity<double>() : 1.0;
-    }
+namespace {
+
+/// Logits that are the same everywhere.
+struct constant_net {
+  std::vector<double> logits;  // (S)
+
+  index_t outputs() const { return static_cast<index_t>(logits.size()); }
+  categorical_latent latent() const { return {1}; }
+  template <class Real>
+  void operator()(const request<Real>&, view<Real, 4> raw) const {
+    for (index_t i = 0; i < raw.size(); ++i) raw.data()[i] = static_cast<Real>(logits[static_cast<std::size_t>(i % outputs())]);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("guidance: -infinity in either branch, or both, at any weight") {
+  const double never = -infinity<double>();
+  const constant_net given{{0.5, -1, never, never}}, none{{2, never, 1, never}};
+  const some_request<double> r(1, 1, 1, 4);
+  const forward_process process(uniform<4>{}, log_linear{0});  // x_1 says nothing of x_0
+  const auto z_c = answer(given, r.asked()), z_u = answer(none, r.asked());
+  const auto law = [&](const auto& net, auto method) { return rows_of(process, net, 0, 1, 1, 0, 0, method); };
+  CHECK(answer(guided(given, none, constant_weight{0}), r.asked()) == z_c);
+  CHECK(answer(guided(given, none, constant_weight{-1}), r.asked()) == z_u);
+  for (double w : {0.0, 0.7, 3.0, -0.5, -1.0, -2.0}) {
+    CAPTURE(w);
+    const auto found = answer(guided(given, none, constant_weight{w}), r.asked());  // (1, 1, 1, S)
+    CHECK(found(0, 0, 0, 0) == doctest::Approx((1 + w) * 0.5 - w * 2));
+    CHECK(found(0, 0, 0, 1) == (w == 0 ? -1 : never));  // excluded by the other branch alone
+    CHECK(found(0, 0, 0, 2) == (w == -1 ? 1 : never));  // by this one alone
+    CHECK(found(0, 0, 0, 3) == never);
+    const auto of_logits = law(guided(given, none, constant_weight{w}), ancestral{}),
+               of_rows = law(paired(given, none, softmax{}), guided_rows<>{1 + w});  // (1, D, S)
+    for (index_t a = 0; a < 4; ++a) CHECK(of_logits(0, 0, a) == doctest::Approx(of_rows(0, 0, a)).epsilon(1e-14));
+  }
+}
+
+TEST_CASE("guidance: branches that leave a position no state are refused where it is drawn") {
+  const double never = -infinity<double>();
+  const constant_net given{{0, never}}, none{{never, 0}};
+  const forward_process process(uniform<2>{}, log_linear{});
+  const auto with = [&](double w) {
+    return sample(process, guided(given, none, constant_weight{w}), {.batch = 2, .dims = 2, .steps = 1}, one);
   };
-  const half_net net;
-  const some_request<double> r(2, 1, 1, 2);
-  const auto found = answer(guided(net, constant_weight{3}), r.asked());
-  CHECK(found(0, 0, 0, 0) == -infinity<double>());
-  CHECK(found(0, 0, 0, 1) == 1);
+  CHECK(with(0) == sample(process, given, {.batch = 2, .dims = 2, .steps = 1}, one));
+  CHECK_THROWS_WITH_AS(with(1), doctest::Contains("no state with a positive probability"), numeric_error);
+}
+
+TEST_CASE("guidance: heads that read no logits, and all that is over them") {
+  using levels = truncated_logistic;
+  using of_scores = from_score<decltype(score_inverse_of(forward_process(uniform<3>{}, log_linear{}).between(0, 1)))>;
+  using kernel = two_time_kernel<uniform<3>, double>;
+  static_assert(reads_logits<softmax> && reads_logits<subs> && reads_logits<values_only>);
+  static_assert(!reads_logits<levels> && !reads_logits<of_scores>);
+  static_assert(reads_logits<tempered<nucleus<softmax>>> && reads_logits<top_k<stepped<subs, kernel>>>);
+  static_assert(!reads_logits<tempered<levels>> && !reads_logits<nucleus<levels>> && !reads_logits<top_k<levels>>);
+  static_assert(!reads_logits<stepped<levels, kernel>> && !reads_logits<tempered<stepped<of_scores, kernel>>>);
+  static_assert(!reads_logits<paired_head<levels>> && reads_logits<paired_head<softmax>>);
+  using kinds = decltype(laws::some_mixture().kinds());
+  static_assert(reads_logits<decltype(default_head(laws::some_mixture()))>);
+  static_assert(!reads_logits<mixed_head<kinds, padded<subs, absorbing<5>>, padded<levels, birth_death<4>>>>);
 }
 
 TEST_CASE("guidance: rows of a step, for every noise") {
@@ -241,6 +293,23 @@ TEST_CASE("guidance: steps draw from guided rows, and whole paths are the same f
   CHECK(sample<float, guided_rows<analytic>>(process, both, options, one, {1}) ==
         sample<float, analytic>(process, net, options, one));
   CHECK(sample<float, guided_rows<>>(process, both, options, one, {4}) != whole);
+}
+
+TEST_CASE("guidance: the best of several λ, which would not be guided, is refused for a mixture") {
+  const forward_process process(uniform<3>{}, log_linear{});
+  const class_net net{3, 1};
+  const paired both(net, net, softmax{});
+  const auto with = [&](const auto& denoiser, index_t candidates) {
+    return sample<float, guided_rows<>>(
+        process, denoiser, {.batch = 8, .dims = 4, .steps = 2, .argmax_tail = candidates == 0, .last_candidates = candidates},
+        one, {3});
+  };
+  CHECK_THROWS_WITH_AS(with(both, 2), doctest::Contains("last_candidates = 2 would choose by the network's rows"),
+                       invalid_argument);
+  CHECK(with(both, 1) == with(both, 0));
+  const plain_net factorized{3};  // has no λ to choose: the most probable state of the guided row, for any number
+  const paired one_law(factorized, factorized, softmax{});
+  CHECK(with(one_law, 5) == with(one_law, 0));
 }
 
 TEST_CASE("guidance: classes by the ids of items reach every sampler") {

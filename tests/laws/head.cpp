@@ -1,4 +1,6 @@
 // Every head keeps the laws, at masked and revealed positions.
+#include <dimix/guidance/paired.hpp>
+#include <dimix/head/reshaped.hpp>
 #include <dimix/head/stepped.hpp>
 
 #include "laws/head.hpp"
@@ -167,4 +169,30 @@ TEST_CASE("laws: heads fit the spaces that they are meant for") {
   CHECK(head_fits<decltype(default_head(laws::some_mixture())), mixture>);
   CHECK(!head_fits<decltype(default_head(laws::some_mixture())), absorbing<4>>);
   CHECK(head_fits<decltype(default_head(laws::skewed{})), laws::skewed>);
+  // a row over all states takes a mask for a value
+  CHECK(!head_fits<softmax, absorbing<4>>);
+  CHECK(!head_fits<truncated_logistic, absorbing<4>>);
+  CHECK(!head_fits<padded<softmax, mixture>, mixture>);
+  CHECK(head_fits<values_only, absorbing<4>>);
+  CHECK(head_fits<softmax, decltype(mixed([](index_t) { return 0; }, uniform<4>{}, birth_death<4>{}))>);
+}
+
+TEST_CASE("laws: a head over another fits where that one does") {
+  using mixture = decltype(laws::some_mixture());
+  using kinds_head = decltype(default_head(laws::some_mixture()));
+  const auto check = []<class Head, class Fits, class Other>() {
+    using kernel = two_time_kernel<absorbing<4>, double>;
+    const auto both = []<class Over>() { return head_fits<Over, Fits> && !head_fits<Over, Other>; };
+    CHECK(both.template operator()<tempered<Head>>());
+    CHECK(both.template operator()<nucleus<Head>>());
+    CHECK(both.template operator()<top_k<tempered<Head>>>());
+    CHECK(both.template operator()<stepped<Head, kernel>>());
+    CHECK(both.template operator()<padded<Head, absorbing<4>>>());
+    CHECK(both.template operator()<paired_head<Head>>());
+    CHECK(both.template operator()<tempered<paired_head<stepped<Head, kernel>>>>());
+  };
+  check.operator()<subs, absorbing<4>, uniform<4>>();
+  check.operator()<softmax, uniform<4>, absorbing<4>>();
+  check.operator()<values_only, mask_and_replace<4>, ordinal>();
+  check.operator()<kinds_head, mixture, uniform<5>>();
 }

@@ -317,6 +317,11 @@ void check_values(const site<Real, Head>& at, const dimix::cpu& one, double tole
   }
 }
 
+/// Whether a head, or one that it is over, holds something for each item: the kernels of stepped.
+template <class Head>
+inline constexpr bool knows_items = requires(const Head head) { head.kernels; } ||
+    []<class... Inner>(dimix::heads<Inner...>) { return (knows_items<Inner> || ...); }(dimix::heads_under<Head>());
+
 /// The marginalisation against sums over all S^D sequences.
 template <class Real, class Head>
 void check_marginalisation(const site<Real, Head>& at, const dimix::cpu& one, double tolerance) {
@@ -375,8 +380,8 @@ void check_marginalisation(const site<Real, Head>& at, const dimix::cpu& one, do
     by_summing.check("marginals are the sums of the joint law", 16 * tolerance);
     shares.check("responsibilities are Bayes' rule over components and sum to 1", 16 * tolerance);
 
-    if constexpr (requires { at.head.kernels; }) continue;  // they belong to B items, not to B M rows
-    array<token, 2> repeated(at.B * at.M, at.D);            // (B M, D)
+    if constexpr (knows_items<Head>) continue;    // B of them, not B M
+    array<token, 2> repeated(at.B * at.M, at.D);  // (B M, D)
     for (index_t row = 0; row < at.B * at.M; ++row)
       std::copy_n(at.tokens.whole().row(row / at.M).data(), at.D, repeated.whole().row(row).data());
     const view<const Real, 4> apart(at.given().data(), at.B * at.M, 1, at.D, at.given().extent(3));  // (B M, 1, D, outputs)

@@ -15,12 +15,7 @@
 
 namespace dimix {
 
-/// Whether the outputs of a head are its log-probabilities up to a constant.
-template <class Head>
-inline constexpr bool reads_logits = true;
-template <>
-inline constexpr bool reads_logits<truncated_logistic> = false;
-
+/// Of a network: reads_logits (head/concept.hpp) of the head that it names; the default heads do.
 template <class Net>
 inline constexpr bool has_logits = [] {
   if constexpr (requires(const Net n) { n.head(); })
@@ -42,7 +37,9 @@ class guided : public wrapper<const Conditional> {
       : wrapper<const Conditional>(conditional), unconditional_(unconditional), weight_(weight) {}
   guided(const Conditional& network, Weight weight) : guided(network, network, weight) {}
 
-  /// Two network calls. What the conditional branch excludes (-infinity) stays excluded.
+  /// Two network calls. w = 0 is exactly the conditional network and w = -1 the other. Elsewhere a state is excluded (-infinity) if either
+  /// branch excludes it, as in guided_rows: where p_u = 0, p_c^(1 + w) p_u^(-w) has no value, and p_c would be 0 too if the branches were
+  /// one law. So -infinity makes no NaN; a row with no state left is refused where it is drawn from.
   template <class Real>
   void operator()(const request<Real>& asked, view<Real, 4> raw) const {
     this->net_(asked, raw);
@@ -55,8 +52,7 @@ class guided : public wrapper<const Conditional> {
       for (index_t m = 0; m < M; ++m) {
         Real* to = raw.data() + (b * M + m) * row;
         const Real* from = other.data() + (other.extent(1) == 1 ? b : b * M + m) * row;
-        for (index_t i = 0; i < row; ++i)
-          if (to[i] != -infinity<Real>()) to[i] = guided_logit(w, to[i], from[i]);
+        for (index_t i = 0; i < row; ++i) to[i] = guided_logit(w, to[i], from[i]);
       }
     }
   }

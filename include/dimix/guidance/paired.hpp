@@ -9,6 +9,7 @@
 
 #include <dimix/core/categorical.hpp>
 #include <dimix/guidance/branches.hpp>
+#include <dimix/guidance/logits.hpp>
 #include <dimix/head.hpp>
 #include <dimix/sampler/ancestral.hpp>
 
@@ -31,6 +32,7 @@ template <class Head>
 struct paired_head {
   Head inner;
 
+  using over = heads<Head>;
   template <class Real>
   struct state {
     typename Head::template state<Real> conditional, unconditional;
@@ -87,24 +89,25 @@ class paired : public wrapper<const Conditional> {
   paired_head<Head> head_;
 };
 
-/// The tilted row, normalised. A state that either row excludes is excluded.
+/// The tilted row, normalised. A state that either row excludes is excluded; γ = 0 and 1 read one row alone.
 template <class Row, class Real>
 struct guided_row {
   Row conditional, unconditional;
   Real gamma, log_total;
 
   DIMIX_HD Real weight(index_t a) const {
-    const Real c = product_or_zero(gamma, conditional.log_prob(a));
-    const Real u = product_or_zero(Real(1) - gamma, unconditional.log_prob(a));
-    const auto endless = [](Real x) { return x == infinity<Real>() || x == -infinity<Real>(); };
-    return endless(c) || endless(u) ? -infinity<Real>() : c + u;
+    return sum_of_logits(gamma, conditional.log_prob(a), Real(1) - gamma, unconditional.log_prob(a));
   }
   DIMIX_HD Real log_prob(index_t a) const { return weight(a) - log_total; }
 };
 
 /// A method that guides the rows of another; for paired denoisers. O(S) rows of the other for each position.
+/// λ knows nothing of γ: hidden evidence draws it by the conditional rows, w_m ∝ π_m prod_d p_d(y_d | x_t, class; λ_m) over known
+/// positions, and the rest is guided given that λ. For a mixture the best of several λ is refused (last_candidates > 1), as its x_0 would
+/// not be guided at all; last_candidates = 1 and argmax_tail take the most probable state of the guided row.
 template <class Method = ancestral>
 struct guided_rows {
+  static constexpr bool guides = true;
   static constexpr bool stays_in_time = requires { requires Method::stays_in_time; };
 
   double gamma = 1;  // >= 0; 1: the conditional row

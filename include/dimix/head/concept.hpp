@@ -26,27 +26,49 @@ concept head =
       { h.template row<Real>(raw, at, state).log_prob(s) } -> std::same_as<Real>;
     };
 
-/// Whether a row's backward reads outputs that it has written already: then an objective keeps the gradient of a row in its tile until it
-/// is whole, so that it may go where the outputs were. A head over another one forwards it.
-template <class Head>
-inline constexpr bool reads_other_outputs = [] {
-  if constexpr (requires { Head::reads_other_outputs; })
-    return bool(Head::reads_other_outputs);
-  else
-    return false;
-}();
+/// A head over others names them once: using over = heads<Inner>. What is said of them below is then said of it.
+template <class... Heads>
+struct heads {};
 
-/// Whether the rows of a head are right on a space: said by heads that are meant for some spaces only.
+template <class Head>
+constexpr auto heads_under() {
+  if constexpr (requires { typename Head::over; })
+    return typename Head::over{};
+  else
+    return heads<>{};
+}
+
+/// Whether a row's backward reads outputs that it has written already: then an objective keeps the gradient of a row in its tile until it
+/// is whole, so that it may go where the outputs were. Said by the head, or by one that it is over.
+template <class Head>
+inline constexpr bool reads_other_outputs = requires { requires Head::reads_other_outputs; } ||
+    []<class... Inner>(heads<Inner...>) { return (reads_other_outputs<Inner> || ...); }(heads_under<Head>());
+
+/// Whether the outputs of a head are log-probabilities up to a constant, so that guidance may add them up. Denied by the head, or by one
+/// that it is over.
+template <class Head>
+inline constexpr bool reads_logits = !requires { requires !Head::reads_logits; } &&
+    []<class... Inner>(heads<Inner...>) { return (reads_logits<Inner> && ...); }(heads_under<Head>());
+
+/// Whether the rows of a head are right on a space: said by heads that are meant for some spaces only, and of a head over others if each
+/// of them fits.
 template <class Head, class Space>
-inline constexpr bool head_fits = true;
+inline constexpr bool head_fits =
+    []<class... Inner>(heads<Inner...>) { return (head_fits<Inner, Space> && ...); }(heads_under<Head>());
+
+/// Whether some position has a mask: there a row over all states, which takes it for a value, does not fit.
+template <class Space>
+inline constexpr bool hides_somewhere = masked_space<Space>;
+template <class Kinds, class... Spaces>
+inline constexpr bool hides_somewhere<mixed<Kinds, Spaces...>> = (hides_somewhere<Spaces> || ...);
 
 template <class Head, class Space>
 constexpr void expects_head_fits() {
   static_assert(
       head_fits<Head, Space>,
       "head: this head does not fit this space. subs takes a visible token for certain, which holds only where noise does "
-      "nothing but hide (revealing_space); softmax gives mass to the mask of mask_and_replace, where values_only does not; see "
-      "head_fits in dimix/head.hpp");
+      "nothing but hide (revealing_space); softmax and truncated_logistic give mass to a mask, which is never x_0; subs and "
+      "values_only read which state is the mask; see head_fits in dimix/head.hpp");
 }
 
 }  // namespace dimix

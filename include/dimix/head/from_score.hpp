@@ -104,6 +104,8 @@ struct from_score {
 
   /// The gradient of one score reads all the others.
   static constexpr bool reads_other_outputs = true;
+  /// They are ratios of the noisy law, not p(x_0 | x_t).
+  static constexpr bool reads_logits = false;
 
   DIMIX_HD constexpr index_t outputs(index_t S) const { return S; }
 

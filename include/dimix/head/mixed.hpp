@@ -33,7 +33,7 @@ struct mixed_head {
 
   template <class Real>
   using state = one_of<typename Heads::template state<Real>...>;
-  static constexpr bool reads_other_outputs = (dimix::reads_other_outputs<Heads> || ...);
+  using over = dimix::heads<Heads...>;
 
   mixed_head(Kinds of_positions, pack<Heads...> of_kinds) : kinds(of_positions), heads(of_kinds) {}
 
@@ -57,6 +57,7 @@ struct mixed_head {
   }
 };
 
+/// Kind by kind.
 template <class Kinds, class... Heads, class... Spaces>
 inline constexpr bool head_fits<mixed_head<Kinds, Heads...>, mixed<Kinds, Spaces...>> = [] {
   if constexpr (sizeof...(Heads) == sizeof...(Spaces))

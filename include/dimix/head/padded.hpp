@@ -32,7 +32,7 @@ struct padded {
 
   template <class Real>
   using state = typename Head::template state<Real>;
-  static constexpr bool reads_other_outputs = dimix::reads_other_outputs<Head>;
+  using over = heads<Head>;
 
   DIMIX_HD constexpr index_t outputs(index_t S) const { return inner.outputs(S); }
 
@@ -53,8 +53,5 @@ struct padded {
 
 template <class Head, class Space>
 padded(Head, Space) -> padded<Head, Space>;
-
-template <class Head, class Own, class Space>
-inline constexpr bool head_fits<padded<Head, Own>, Space> = head_fits<Head, Space>;
 
 }  // namespace dimix

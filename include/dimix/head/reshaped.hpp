@@ -79,7 +79,7 @@ struct reshaped_head {
 
   template <class Real>
   using state = reshaped_state<typename Head::template state<Real>, Real>;
-  static constexpr bool reads_other_outputs = dimix::reads_other_outputs<Head>;
+  using over = heads<Head>;
 
   DIMIX_HD constexpr index_t outputs(index_t states) const { return base.outputs(states); }
 

@@ -66,7 +66,8 @@ struct softmax {
 
 static_assert(head<softmax> && std::is_empty_v<softmax>);
 
+/// The mask of a space would be a value like others.
 template <class Space>
-inline constexpr bool head_fits<softmax, Space> = !replacing_space<Space>;
+inline constexpr bool head_fits<softmax, Space> = !hides_somewhere<Space>;
 
 }  // namespace dimix

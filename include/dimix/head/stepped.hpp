@@ -32,9 +32,9 @@ struct stepped {
 
   template <class Real>
   using state = typename Head::template state<Real>;
+  using over = heads<Head>;
   /// With tables, of a kind of position too, the gradient of one output reads all the others.
-  static constexpr bool reads_other_outputs =
-      dimix::reads_other_outputs<Head> || rate_space<decltype(Kernel::space)> || requires(const Kernel kernel) {
+  static constexpr bool reads_other_outputs = rate_space<decltype(Kernel::space)> || requires(const Kernel kernel) {
     kernel.space.spaces();
   };
 

@@ -85,6 +85,7 @@ struct truncated_logistic {
 
   template <class Real>
   using state = logistic_state<Real>;
+  static constexpr bool reads_logits = false;
 
   DIMIX_HD constexpr index_t outputs(index_t) const { return 2; }
 
@@ -104,5 +105,8 @@ struct truncated_logistic {
 };
 
 static_assert(head<truncated_logistic>);
+
+template <class Space>
+inline constexpr bool head_fits<truncated_logistic, Space> = !hides_somewhere<Space>;
 
 }  // namespace dimix
