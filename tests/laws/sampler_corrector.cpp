@@ -59,6 +59,22 @@ array<double, 3> corrector_rows(const Process& process, const Net& net, view<con
   return rows;
 }
 
+/// The exact denoiser of one of two laws: of class 0, and of class 1.
+template <class Process>
+struct by_class {
+  tabular<Process> first, second;
+
+  index_t outputs() const { return first.outputs(); }
+  template <class Real>
+  void operator()(const request<Real>& asked, view<Real, 4> raw) const {
+    array<Real, 4> other(raw.extent(0), raw.extent(1), raw.extent(2), raw.extent(3));  // (B, M, D, outputs)
+    first(asked, raw);
+    second(asked, other.whole());
+    for (index_t b = 0; b < asked.batch(); ++b)
+      if (asked.classes(b) == 1) std::copy(other.whole()[b].begin(), other.whole()[b].end(), raw[b].begin());
+  }
+};
+
 /// A corrector without its forward half.
 template <class Method>
 struct only_back {
@@ -203,4 +219,50 @@ TEST_CASE("laws: step_and_correct is a step and its correctors") {
   CHECK(run(0.3, 0.5, {.steps = 2, .entry_time = 0.4}) == std::pair(predicted, index_t{1}));
   CHECK(run(0.3, 0.5, {.steps = 2, .size = 1.5, .entry_time = 0.5}) == std::pair(x, index_t{3}));
   CHECK(run(0, 0.5, {.steps = 2}).second == 1);
+}
+
+TEST_CASE("laws: with classes, predictor and correctors have the rows of each item's class") {
+  for_every_process([](const auto& process) {
+    using process_type = std::decay_t<decltype(process)>;
+    const pair_law data;
+    pair_law turned;  // the other law: states of the first position the other way round
+    for (index_t n = 0; n < 9; ++n) turned.sequences(n, 0) = static_cast<token>(2 - data.sequences(n, 0));
+    const tabular<process_type> of_first(process, data.sequences, data.law), of_second(process, turned.sequences, turned.law);
+    const by_class<process_type> both{of_first, of_second};
+    const index_t S = process.max_states(), B = laws::draws(20000);
+    array<token, 1> classes(B);  // (B)
+    for (index_t b = 0; b < B; ++b) classes(b) = static_cast<token>(b % 2);
+    const corrector_options options{.steps = 2, .size = 0.7};
+    const auto start = laws::walk(process.space(), B, 2);  // (B, 2)
+    const auto run = [&](const auto& net, const conditions<double>& given) {
+      sampler<double, process_type, std::decay_t<decltype(net)>, euler> steps(process, net, {}, {}, cpu{1});
+      auto x = start;
+      sampler_state state{6, 0};
+      step_and_correct(steps, state, x.whole(), 0.4, 0.6, laws::ids(B), options, given);
+      return x;
+    };
+    const auto x = run(both, {.classes = classes}), first = run(of_first, {}), second = run(of_second, {});  // (B, 2)
+    CHECK(first != second);
+    for (index_t b = 0; b < B; ++b)
+      for (index_t d = 0; d < 2; ++d) CHECK(x(b, d) == (b % 2 == 0 ? first : second)(b, d));
+
+    // and a corrector alone draws from the rows of the class
+    const double t = 0.4, h = 0.3;
+    const auto from = all_pairs(S);  // (S^2, 2)
+    sampler<double, process_type, by_class<process_type>, euler> steps(process, both, {}, {}, cpu{1});
+    array<double, 1> when(B), noise(B);  // (B)
+    when.fill(t), noise.fill(h);
+    for (token wanted : {0, 1}) {
+      classes.fill(wanted);
+      const auto rows = corrector_rows(process, wanted == 0 ? of_first : of_second, from, t, h, euler{});  // (S^2, 2, S)
+      array<token, 2> many(B, 2);                                                                          // (B, 2)
+      for (index_t b = 0; b < B; ++b) many(b, 0) = from(1, 0), many(b, 1) = from(1, 1);
+      sampler_state state{5, 3};
+      steps.correct(state, many.whole(), when, noise, laws::ids(B), {.classes = classes});
+      std::vector<double> counts(static_cast<std::size_t>(S * S)), law(counts.size());
+      for (index_t b = 0; b < B; ++b) ++counts[static_cast<std::size_t>(many(b, 0) + S * many(b, 1))];
+      for (index_t i = 0; i < S * S; ++i) law[static_cast<std::size_t>(i)] = rows(1, 0, i % S) * rows(1, 1, i / S);
+      laws::check_frequencies("corrector of a class", counts, law);
+    }
+  });
 }
