@@ -1,4 +1,4 @@
-// One network call of a path, and the head's rows of its answer: what all samplers on a grid of times share.
+// One network call of a path, and the head's rows of its answer: what samplers share.
 #pragma once
 
 #include <dimix/backend.hpp>
@@ -39,12 +39,13 @@ class denoiser_call {
   void ask(const std::string& name, index_t step, view<const token, 2> x_t, view<const double, 1> t,
            view<const std::uint64_t, 1> items, view<const Real, 3> latents, view<const token, 1> classes = {}) {
     const index_t B = x_t.extent(0), D = x_t.extent(1), M = latents.extent(1);
-    expects_shape((name + ": t").c_str(), t, B);
+    const std::string time = name + ": t";
+    expects_shape(time.c_str(), t, B);
     expects_shape((name + ": latents").c_str(), latents, B, M, latent_dims_of<Real>(net_));
     if (!classes.empty()) expects_shape((name + ": classes").c_str(), classes, B);
     expects_tokens((name + ": x_t").c_str(), x_t, process_.space());
     times_.resize(B);  // (B)
-    for (index_t b = 0; b < B; ++b) times_(b) = static_cast<Real>(expects_time((name + ": t").c_str(), b, t(b)));
+    for (index_t b = 0; b < B; ++b) times_(b) = static_cast<Real>(expects_time(time.c_str(), b, t(b)));
     raw_.resize(B, M, D, net_.outputs());  // (B, M, D, outputs)
     net_(request<Real>{x_t, times_, latents, items, step, classes}, raw_.whole());
   }

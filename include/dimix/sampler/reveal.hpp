@@ -13,7 +13,7 @@
 // Temperature and nucleus are heads (head/reshaped.hpp), so that proposal and score see the same row.
 // With an exact denoiser and one position a step the law is that of the data if the order looks at rows alone (margin, entropy, chance);
 // an order that looks at the drawn tokens (confidence) prefers likely ones and changes it.
-// Laws (tests/laws/reveal.cpp): the two of above; counts fall to 0 over any grid; the set follows Plackett-Luce; the same tokens for
+// Laws (tests/laws/reveal.cpp): the two of above; counts fall to 0 over any grid, evidence apart; the set follows Plackett-Luce; the same tokens for
 // any batch, split or number of threads; ties go to the first position.
 #pragma once
 

@@ -22,9 +22,9 @@ struct reveal_options {
 /// B sequences of D tokens: (B, D). Deterministic in the seed and the ids, for any chunk and number of threads. Evidence is visible to
 /// the network from the first step, stays, and counts nowhere. Of the n other positions, all masked at the first time t_0 of the grid, a
 /// step to s > 0 leaves masked
-///   by_schedule    round(n (1 - alpha_s) / (1 - alpha_{t_0})), but less than before by at_least
-///   by_count       less than before by that number
-///   by_threshold   less than before by the number of masked positions whose proposal is likely enough, or by one
+///   by_schedule    round(n (1 - alpha_s) / (1 - alpha_{t_0})), or fewer, so that they are fewer than before by at_least
+///   by_count       fewer than before by that number
+///   by_threshold   fewer than before by the number of masked positions whose proposal is likely enough, or by one
 /// and a step to 0 none. With reconsider these are net numbers: whatever goes back to the mask, as many more are revealed. A chunk
 /// whose positions are all revealed before the end of the grid (by_count, by_threshold) asks the network no more.
 template <class Real = float, class Ordering = confidence_order, class Allocation = by_schedule, class Proposal = drawn,
