@@ -1,4 +1,5 @@
-// Samplers: from x_t to x_s with one network call, again and again from t = 1 to t = 0. The loop belongs to the caller:
+// Samplers: from x_t to x_s with one network call, again and again from t = 1 to t = 0. (Only where λ has to be chosen among many, by
+// hidden evidence or for the likeliest x_0 of the last step, one more call with all of them comes before it.) The loop belongs to the caller:
 //
 //   sampler.rows(x_t, s, t, latents)            the rows p(x_s^d | x_t; λ) that a step draws from, (B, D, S)
 //   sampler.step(state, tokens, s, t, items)    one step in place: times per item, ids that fix the random bits
@@ -28,6 +29,7 @@
 #include <dimix/sampler/ancestral.hpp>
 #include <dimix/sampler/candidates.hpp>
 #include <dimix/sampler/conditions.hpp>
+#include <dimix/sampler/denoiser_call.hpp>
 #include <dimix/sampler/euler.hpp>
 #include <dimix/sampler/tau_leaping.hpp>
 
@@ -40,7 +42,7 @@ namespace dimix {
 /// What a path remembers between steps: two numbers that can be written down and taken up again.
 struct sampler_state {
   std::uint64_t seed = 0;
-  index_t step = 0;  // network calls made so far
+  index_t step = 0;  // steps made so far
 };
 
 struct sampler_options {
@@ -75,9 +77,10 @@ class sampler {
 
  public:
   using state_type = sampler_state;
+  using conditions_type = conditions<Real>;
 
   sampler(const Process& forward, const Net& net, sampler_options options = {}, Method method = {}, Backend run_on = Backend{})
-      : process_(forward), net_(net), options_(options), method_(method), run_on_(run_on) {
+      : process_(forward), net_(net), options_(options), method_(method), run_on_(run_on), call_(forward, net, run_on) {
     expects(options.last_candidates >= 0, "sampler: last_candidates = ", options.last_candidates, " is negative");
     expects(options.evidence_candidates >= 1, "sampler: evidence_candidates = ", options.evidence_candidates,
             "; at least one is needed");
@@ -89,7 +92,8 @@ class sampler {
   /// p(x_s^d = a | x_t; λ): (B, D, S). x_t (B, D); s, t (B) with 0 <= s <= t <= 1; latents (B, 1, L), L = 0 for a factorized denoiser.
   array<Real, 3> rows(view<const token, 2> x_t, view<const double, 1> s, view<const double, 1> t, view<const Real, 3> latents,
                       index_t step = 0, view<const token, 1> classes = {}) {
-    ask(x_t, s, t, {}, latents, 1, step, classes, [&](index_t b) { return method_between(method_, process_, s(b), t(b)); });
+    expects_shape("sampler: latents", latents, x_t.extent(0), 1, latent_dims_of<Real>(net_));
+    ask(x_t, s, t, {}, latents, step, classes, [&](index_t b) { return method_between(method_, process_, s(b), t(b)); });
     const index_t D = x_t.extent(1), S = process_.max_states();
     array<Real, 3> result(x_t.extent(0), D, S);  // (B, D, S)
     each_position(x_t, [&](const auto& kernel, const auto& method, const place& at, const auto& denoised) {
@@ -132,16 +136,16 @@ class sampler {
   /// λ is drawn with it the rest of the path goes by that λ.
   array<Real, 3> latents_given(const sampler_state& state, view<const token, 2> x_t, view<const double, 1> t,
                                view<const std::uint64_t, 1> items, const conditions<Real>& given) {
-    const index_t B = x_t.extent(0), L = latent_dims();
+    const index_t B = x_t.extent(0), L = latent_dims_of<Real>(net_);
     array<Real, 3> chosen(B, 1, L);  // (B, 1, L)
     if constexpr (mixture_denoiser<Net, Real>) {
       given.check(process_.space(), B, x_t.extent(1));
       expects(!given.evidence.empty(), "sampler::latents_given: no evidence is given");
       const candidates<Real> among(net_.latent(), options_.evidence_candidates, true, rng{state.seed}, items,
                                    latent_step(state));
-      ask(x_t, t, t, items, among.latents, among.count(), state.step, given.classes, at_rest(t));
+      ask(x_t, t, t, items, among.latents, state.step, given.classes, at_rest(t));
       const view<const token, 3> known(given.evidence.data(), B, 1, x_t.extent(1));  // (B, 1, D)
-      const array<Real, 3> w = responsibilities<Real>(head_of(net_, process_.space()), x_t, view<const Real, 4>(raw_), known,
+      const array<Real, 3> w = responsibilities<Real>(head_of(net_, process_.space()), x_t, call_.raw(), known,
                                                       process_.max_states(), run_on_, among.log_weights);  // (B, M, 1)
       for (index_t b = 0; b < B; ++b) {
         const index_t m = draw_categorical(
@@ -164,23 +168,22 @@ class sampler {
   /// The counter of λ's random bits.
   index_t latent_step(const sampler_state& state) const { return options_.scope == latent_scope::per_path ? 0 : state.step; }
 
-  /// λ of this call into latents_: given, drawn given evidence, or drawn.
-  void choose_latents(const sampler_state& state, view<const token, 2> x_t, view<const double, 1> t,
-                      view<const std::uint64_t, 1> items, const conditions<Real>& given) {
-    latents_.resize(x_t.extent(0), 1, latent_dims());  // (B, 1, L)
-    if constexpr (mixture_denoiser<Net, Real>) {
-      if (!given.latents.empty()) {
-        expects_shape("sampler: latents", given.latents, x_t.extent(0), 1, latent_dims());
-        std::copy(given.latents.begin(), given.latents.end(), latents_.begin());
-      } else if (!given.evidence.empty()) {
-        expects(options_.scope == latent_scope::per_step,
-                "sampler::step: evidence with λ once per path needs given.latents: draw them with latents_given() at the first "
-                "step");
-        latents_ = latents_given(state, x_t, t, items, given);
-      } else {
-        draw_latents(net_.latent(), latent_draws::iid, rng{state.seed}, items, latent_step(state), latents_.whole());
-      }
+  /// λ of this call: given, drawn given evidence, or drawn.
+  view<const Real, 3> choose_latents(const sampler_state& state, view<const token, 2> x_t, view<const double, 1> t,
+                                     view<const std::uint64_t, 1> items, const conditions<Real>& given) {
+    if (!given.latents.empty()) {
+      expects_shape("sampler: latents", given.latents, x_t.extent(0), 1, latent_dims_of<Real>(net_));
+      return given.latents;
     }
+    if (mixture_denoiser<Net, Real> && !given.evidence.empty()) {
+      expects(options_.scope == latent_scope::per_step,
+              "sampler::step: evidence with λ once per path needs given.latents: draw them with latents_given() at the first "
+              "step");
+      latents_ = latents_given(state, x_t, t, items, given);
+    } else {
+      draw_path_latents(net_, rng{state.seed}, items, latent_step(state), latents_);
+    }
+    return latents_;
   }
 
   /// The most probable x_0 of each of last_candidates λ, and of these the one of the largest mixture log-likelihood: (B, D). Known
@@ -191,21 +194,13 @@ class sampler {
     const index_t B = x_t.extent(0);
     const array<double, 1> end(B);  // (B)  s = 0
     const candidates<Real> among(net_.latent(), options_.last_candidates, false, rng{state.seed}, items, latent_step(state));
-    ask(x_t, end, t, items, among.latents, among.count(), state.step, given.classes, at_rest(t));
+    ask(x_t, end, t, items, among.latents, state.step, given.classes, at_rest(t));
     const stepped<head_type, kernel_type> at_end{head_of(net_, process_.space()), {kernels_.data(), B}};
-    return most_likely<Real>(at_end, x_t, view<const Real, 4>(raw_), given.evidence, process_.max_states(), run_on_,
+    return most_likely<Real>(at_end, x_t, call_.raw(), given.evidence, process_.max_states(), run_on_,
                              view<const Real, 2>(among.log_weights));
   }
 
-  static index_t latent_dims_of(const Net& net) {
-    if constexpr (mixture_denoiser<Net, Real>)
-      return net.latent().dims();
-    else
-      return 0;
-  }
-  index_t latent_dims() const { return latent_dims_of(net_); }
-
-  /// One network call, and a draw of every position by the method of its item.
+  /// One network call with one λ per item, after those with candidates, and a draw of every position by the method of its item.
   template <class MethodOf>
   void advance(sampler_state& state, view<token, 2> tokens, view<const double, 1> s, view<const double, 1> t,
                view<const std::uint64_t, 1> items, const conditions<Real>& given, const MethodOf& method_of) {
@@ -219,8 +214,8 @@ class sampler {
     if constexpr (mixture_denoiser<Net, Real>)
       if (options_.last_candidates > 1 && std::find(s.begin(), s.end(), 0.0) != s.end())
         likeliest = likeliest_of(state, tokens, t, items, given);
-    choose_latents(state, tokens, t, items, given);
-    ask(tokens, s, t, items, latents_, 1, state.step, given.classes, method_of);
+    const auto latents = choose_latents(state, tokens, t, items, given);  // (B, 1, L)
+    ask(tokens, s, t, items, latents, state.step, given.classes, method_of);
     const bool argmax_tail = options_.argmax_tail || options_.last_candidates > 0;
     each_position(tokens, [&](const auto& kernel, const auto& method, const place& at, const auto& denoised) {
       const auto bits_of = [&](purpose what, index_t draw = 0) {
@@ -257,38 +252,28 @@ class sampler {
     return [this, t](index_t b) { return method_between(method_, process_, t(b), t(b)); };
   }
 
-  /// One network call with M components into raw_, and the kernels and methods of the step.
+  /// One network call with λ (B, M, L), and the kernels and methods of the step.
   template <class MethodOf>
   void ask(view<const token, 2> x_t, view<const double, 1> s, view<const double, 1> t, view<const std::uint64_t, 1> items,
-           view<const Real, 3> latents, index_t M, index_t step, view<const token, 1> classes, const MethodOf& method_of) {
-    const index_t B = x_t.extent(0), D = x_t.extent(1);
+           view<const Real, 3> latents, index_t step, view<const token, 1> classes, const MethodOf& method_of) {
+    const index_t B = x_t.extent(0);
     expects_shape("sampler: s", s, B);
     expects_shape("sampler: t", t, B);
-    expects_shape("sampler: latents", latents, B, M, latent_dims());
-    expects_tokens("sampler: x_t", x_t, process_.space());
     kernels_.clear();
     methods_.clear();
-    times_.resize(B);  // (B)
     for (index_t b = 0; b < B; ++b) {
       kernels_.push_back(process_.template between<Real>(s(b), t(b)));
       methods_.push_back(method_of(b));
-      times_(b) = static_cast<Real>(t(b));
     }
-    raw_.resize(B, M, D, net_.outputs());  // (B, M, D, outputs)
-    net_(request<Real>{x_t, times_, latents, items, step, classes}, raw_.whole());
+    call_.ask("sampler", step, x_t, t, items, latents, classes);
   }
 
   /// f(kernel, method, at, denoised) for every position; denoised() makes the head's row, which costs a sweep over its states.
   template <class F>
   void each_position(view<const token, 2> x_t, const F& f) const {
-    const index_t D = x_t.extent(1);
-    const auto head = head_of(net_, process_.space());
-    const view<const Real, 4> raw = raw_;
-    run_on_.template sweep<Real>(x_t.extent(0) * D, 0, [&](const auto& group, auto, index_t row_index) {
-      const index_t b = row_index / D, d = row_index % D;
-      const place at{b, d, x_t(b, d)};
-      const auto item = static_cast<std::size_t>(b);
-      f(kernels_[item], methods_[item], at, [&] { return make_row<Real>(group, head, raw.row(b, index_t{0}, d), at); });
+    call_.each_position(x_t, [&](const place& at, const auto& row_of) {
+      const auto item = static_cast<std::size_t>(at.item);
+      f(kernels_[item], methods_[item], at, [&] { return row_of(at); });
     });
   }
 
@@ -297,11 +282,10 @@ class sampler {
   sampler_options options_;
   Method method_;
   Backend run_on_;
+  denoiser_call<Real, Process, Net, Backend> call_;
   std::vector<kernel_type> kernels_;  // (B)
   std::vector<method_type> methods_;  // (B)
-  array<Real, 1> times_;
   array<Real, 3> latents_;
-  array<Real, 4> raw_;
 };
 
 }  // namespace dimix

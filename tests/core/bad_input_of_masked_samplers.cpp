@@ -69,7 +69,7 @@ TEST_CASE("bad input: a reveal sampler's step") {
   run(times(2, 0.5), times(2, 1), 2);
   refuses<invalid_argument>([&] { run(times(1, 0.5), times(2, 1), 2); }, {"reveal_sampler::step: s", "(1)", "(2)"});
   refuses<invalid_argument>([&] { run(times(2, 0.5), times(3, 1), 2); }, {"reveal_sampler::step: t", "(3)"});
-  refuses<invalid_argument>([&] { run(times(2, 0.25), times(2, 0.5), 1); }, {"reveal_sampler::step", "items 1"});
+  refuses<invalid_argument>([&] { run(times(2, 0.25), times(2, 0.5), 1); }, {"reveal_sampler::step: items", "(1)"});
   refuses<invalid_argument>([&] { run(times(2, 0.75), times(2, 0.5), 2); }, {"s[0] = 0.75", "t[0] = 0.5"});
   refuses<invalid_argument>([&] { run(times(2, 0.5), times(2, 1.5), 2); }, {"reveal_sampler::step", "[0] = 1.5"});
   CHECK(state.step == 1);  // a refused step does not count
@@ -128,12 +128,26 @@ TEST_CASE("bad input: options of whole paths") {
                             {"sample_reveal: evidence[0, 0] = 9"});
   refuses<invalid_argument>([&] { sample_confident_remasking(masked, net, {.grid = {1}}, remask_cap(0.1), one); },
                             {"sample_confident_remasking", "at least 2 times"});
+  const auto confident = [&](const sample_options& options) {
+    sample_confident_remasking(masked, net, options, remask_cap(0.1), one);
+  };
+  array<token, 1> classes(3);  // (B)
+  evidence.fill(-1);
+  refuses<invalid_argument>([&] { confident({.batch = 2, .dims = 3, .evidence = evidence, .hidden_evidence = true}); },
+                            {"sample_confident_remasking: hidden_evidence"});
+  refuses<invalid_argument>([&] { confident({.batch = 2, .classes = classes}); },
+                            {"sample_confident_remasking: classes", "(3)", "(2)"});
+  refuses<invalid_argument>([&] { confident({.last_candidates = -1}); }, {"last_candidates = -1"});
+  refuses<invalid_argument>([&] { confident({.evidence_candidates = 0}); }, {"evidence_candidates = 0"});
   confident_remasking<float, decltype(masked), constant_net, remask_cap> steps(masked, net, remask_cap(0.1), {}, one);
   array<token, 2> x(2, 3);  // (B, D)
   confident_state state;
   state.decoded.resize(1, 3);  // (1, D)
   refuses<invalid_argument>([&] { steps.step(state, x.whole(), times(2, 0.5), times(2, 1), ids(2)); },
                             {"state.decoded", "(1, 3)", "(2, 3)"});
+  confident_state fresh;
+  refuses<invalid_argument>([&] { steps.step(fresh, x.whole(), times(2, 0.5), times(2, 1), ids(2), {.evidence = evidence}); },
+                            {"confident_remasking::step: given.evidence"});
 }
 
 TEST_CASE("bad input: a first-hitting sampler's step") {

@@ -256,6 +256,34 @@ TEST_CASE("laws: one λ at the last step is the argmax tail, and so is any numbe
   }
 }
 
+TEST_CASE("laws: a step is a network call, and one more where λ is chosen among many") {
+  struct counted {
+    some_mixture net{3, unequal};
+    std::shared_ptr<std::vector<index_t>> components = std::make_shared<std::vector<index_t>>();
+
+    index_t outputs() const { return net.outputs(); }
+    weighted_latent<double> latent() const { return net.latent(); }
+    void operator()(const request<float>& asked, view<float, 4> raw) const {
+      components->push_back(asked.components());
+      net(asked, raw);
+    }
+  };
+  const forward_process process(uniform<3>{}, log_linear{});
+  array<token, 2> evidence(2, 2);  // (B, D)
+  const auto calls = [&](sample_options options) {
+    options.batch = options.dims = 2, options.steps = 3;
+    const counted net;
+    sample(process, net, options, one);
+    return *net.components;
+  };
+  using numbers = std::vector<index_t>;
+  CHECK(calls({}) == numbers{1, 1, 1});
+  CHECK(calls({.last_candidates = 1}) == numbers{1, 1, 1});
+  CHECK(calls({.last_candidates = 5}) == numbers{1, 1, 5, 1});
+  CHECK(calls({.evidence = evidence}) == numbers{3, 1, 1, 1});
+  CHECK(calls({.scope = latent_scope::per_step, .evidence = evidence}) == numbers{3, 1, 3, 1, 3, 1});
+}
+
 TEST_CASE("laws: a path can be given its λ and its class") {
   struct class_is_state {
     index_t outputs() const { return 3; }
@@ -300,6 +328,13 @@ TEST_CASE("laws: evidence and λ that do not fit are refused") {
   CHECK_THROWS_WITH_AS(step({.classes = classes}), doctest::Contains("has shape (3)"), invalid_argument);
   CHECK_THROWS_WITH_AS(step({.latents = latents}), doctest::Contains("sampler: latents has shape (2, 1, 2)"), invalid_argument);
   CHECK_THROWS_WITH_AS(steps.latents_given(state, x, t, laws::ids(2), {}), doctest::Contains("no evidence"), invalid_argument);
+  const laws::some_net<uniform<3>> plain{};
+  sampler<float, decltype(process), laws::some_net<uniform<3>>> without(process, plain, {}, {}, one);
+  CHECK_THROWS_WITH_AS(without.step(state, x.whole(), s, t, laws::ids(2), {.latents = latents}),
+                       doctest::Contains("sampler: latents has shape (2, 1, 2), but (2, 1, 0)"), invalid_argument);
+  CHECK_THROWS_WITH_AS(steps.rows(x, s, t, latents.whole()), doctest::Contains("sampler: latents"), invalid_argument);
+  CHECK_THROWS_WITH_AS(without.rows(x, s, t, laws::no_latents<float>(2), 0, classes), doctest::Contains("sampler: classes"),
+                       invalid_argument);
   evidence(1, 0) = 3;
   CHECK_THROWS_WITH_AS(step({.evidence = evidence}),
                        doctest::Contains("evidence[1, 0] = 3 is neither -1 nor a state in [0, 3)"), invalid_argument);

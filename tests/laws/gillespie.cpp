@@ -31,8 +31,9 @@ struct pair_law {
     for (index_t n = 0; n < law.size(); ++n)
       for (token i = 0; i < S; ++i)
         for (token j = 0; j < S; ++j)
-          q[static_cast<std::size_t>(i * S + j)] +=
-              law(n) * kernel.marginal_t(0, sequences(n, 0), i) * kernel.marginal_t(1, sequences(n, 1), j);
+          if (i < process.space().states(0) && j < process.space().states(1))
+            q[static_cast<std::size_t>(i * S + j)] +=
+                law(n) * kernel.marginal_t(0, sequences(n, 0), i) * kernel.marginal_t(1, sequences(n, 1), j);
     return q;
   }
 
@@ -50,6 +51,11 @@ struct pair_law {
     corrupt(process, x, t, rng{78}, laws::ids(B), x.whole(), cpu{1});
     return x;
   }
+};
+
+/// The first position is of the first kind, the second of the second.
+struct position_is_kind {
+  int operator()(index_t d) const { return static_cast<int>(d); }
 };
 
 /// The law at s of paths that begin with draws of q_t, against q_s.
@@ -79,6 +85,11 @@ TEST_CASE("laws: the reverse process takes q_t to q_s") {
   check_law(forward_process(uniform<2>{}, linear{0, 5}), 2, 0.01, 1);
   check_law(forward_process(ordinal(3, {.rate_sigma = 1.5, .target_sigma = 5}), linear{0, 2}), 3, 0.1, 0.8);
   check_law(forward_process(birth_death<4>{}, linear{0, 2}), 4, 0.05, 0.7);
+  check_law(forward_process(mask_and_replace<4>{0.6}, log_linear{}), 3, 0.2, 0.8);
+  check_law(forward_process(mask_and_replace<3>{0.2}, linear{0, 6}), 2, 0.02, 1);
+  const auto two_kinds = [](const auto& first, const auto& second) { return mixed(position_is_kind{}, first, second); };
+  check_law(forward_process(two_kinds(absorbing<4>{}, uniform<3>{}), log_linear{}), 3, 0.1, 0.9);
+  check_law(forward_process(two_kinds(birth_death<3>{}, mask_and_replace<4>{0.6}), linear{0, 3}), 3, 0.05, 0.8);
 }
 
 TEST_CASE("laws: a path to s and one step more are a draw of the data") {
@@ -160,6 +171,7 @@ TEST_CASE("laws: the same path of an item in any batch, each with its own times"
   check(forward_process(uniform<4>{}, log_linear{}));
   check(forward_process(laws::skewed{}, laws::only_noise{}));
   check(forward_process(birth_death<5>{}, linear{0, 3}));
+  check(forward_process(laws::some_mixture(), linear{0, 3}));
 }
 
 TEST_CASE("laws: λ of a mixture stays along the path") {

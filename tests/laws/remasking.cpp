@@ -234,6 +234,31 @@ TEST_CASE("laws: positions are hidden again by their share, and their probabilit
                             {0.6 * share(0, d), 1 - 0.6 * share(0, d)});
 }
 
+TEST_CASE("laws: remasking by confidence takes classes and the candidates of the last step") {
+  const forward_process process(absorbing<4>{}, log_linear{0});
+  struct class_is_state {
+    index_t outputs() const { return 4; }
+    void operator()(const request<float>& asked, view<float, 4> raw) const {
+      for (index_t b = 0; b < asked.batch(); ++b)
+        for (index_t d = 0; d < asked.dims(); ++d)
+          for (index_t s = 0; s < 4; ++s) raw(b, 0, d, s) = s == asked.classes(b) ? 0.0f : -80.0f;
+    }
+  };
+  array<token, 1> classes(20);  // (B)
+  for (index_t b = 0; b < 20; ++b) classes(b) = static_cast<token>(b % 3);
+  const auto x = sample_confident_remasking(process, class_is_state{},
+                                            {.batch = 20, .dims = 2, .steps = 4, .classes = classes, .chunk = 3},
+                                            remask_cap(0.5), one);  // (B, D)
+  for (index_t i = 0; i < x.size(); ++i) CHECK(x.data()[i] == i / 2 % 3);
+
+  // all in one step: nothing is there to hide again
+  const laws::follow_latent net{4, 3};
+  const sample_options last{.batch = 20, .dims = 3, .steps = 1, .seed = 3, .last_candidates = 2};
+  const auto likeliest = sample_confident_remasking(process, net, last, remask_cap(0.5), one);  // (B, D)
+  CHECK(likeliest == sample(process, net, last, one));
+  CHECK(likeliest != sample(process, net, {.batch = 20, .dims = 3, .steps = 1, .seed = 3}, one));
+}
+
 TEST_CASE("laws: remasking is the same for any batch, chunk and threads, and can be taken up again") {
   const forward_process process(absorbing<4>{}, log_linear{0});
   const laws::some_net<absorbing<4>> net{absorbing<4>{}, 1.0};

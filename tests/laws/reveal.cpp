@@ -234,6 +234,34 @@ TEST_CASE("laws: revealed positions that are reconsidered can go back to the mas
   CHECK(std::count(y.begin(), y.end(), 3) == 0);
 }
 
+TEST_CASE("laws: what shows before the first step is kept, and counts and competes nowhere") {
+  const index_t B = 9, D = 7;
+  laws::fixed_rows net;  // the evidence, state 2, is the least likely of all
+  for (index_t d = 0; d < D; ++d) net.log_p.push_back({0.3 * static_cast<double>(d), 1, -20, 0});
+  auto steps = make_reveal_sampler<double>(process, net, confidence_order{}, by_schedule{}, drawn{}, {.reconsider = true}, one);
+  array<token, 2> x(B, D);  // (B, D)
+  x.fill(3);
+  for (index_t b = 0; b < B; ++b) x(b, b % D) = x(b, (b + 3) % D) = 2;
+  const auto evidence = x;
+  reveal_state state{4};
+  bool went_back = false;
+  for (index_t n = 0; n < 5; ++n) {
+    const auto before = x;
+    laws::step_all(steps, state, x, static_cast<double>(4 - n) / 5, static_cast<double>(5 - n) / 5);
+    for (index_t b = 0; b < B; ++b) {
+      CHECK(laws::masked_in(x.whole().row(b), 3) == 4 - n);  // of 5, for t_0 = 1 and 1 - alpha_t = t
+      for (index_t d = 0; d < D; ++d) {
+        if (evidence(b, d) == 2) CHECK(x(b, d) == 2);
+        went_back = went_back || (before(b, d) != 3 && x(b, d) == 3);
+      }
+    }
+  }
+  CHECK(went_back);
+
+  state = {4, 0, std::vector<double>(B, 5), array<token, 2>(B, D - 1)};
+  CHECK_THROWS_WITH_AS(laws::step_all(steps, state, x = evidence, 0.8, 1), doctest::Contains("state.kept"), invalid_argument);
+}
+
 TEST_CASE("laws: reveals are the same for any batch, split, chunk and threads, and can be taken up again") {
   const laws::some_net<absorbing<4>> net{absorbing<4>{}, 1.0};
   const index_t B = 37, D = 6;
@@ -268,6 +296,8 @@ TEST_CASE("laws: the network is asked once a step, and not when nothing is maske
   const auto x = sample_reveal(process, asked, {.batch = 3, .dims = 4, .steps = 9}, one, confidence_order{}, by_count{2});
   CHECK(*asked.calls == 2);
   CHECK(*asked.times == std::vector<double>{1, 1, 1, 8.0f / 9, 8.0f / 9, 8.0f / 9});
+  sample_reveal(process, asked, {.batch = 3, .dims = 4, .steps = 9, .reconsider = true}, one, confidence_order{}, by_count{2});
+  CHECK(*asked.calls == 4);  // and without a mask there is nothing to change places with
 }
 
 TEST_CASE("laws: λ once per path holds for reveals") {

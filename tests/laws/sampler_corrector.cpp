@@ -59,6 +59,23 @@ array<double, 3> corrector_rows(const Process& process, const Net& net, view<con
   return rows;
 }
 
+/// The exact denoiser of one of two laws: of the second for class 1, of the first for any other or none.
+template <class Process>
+struct by_class {
+  tabular<Process> first, second;
+
+  index_t outputs() const { return first.outputs(); }
+  template <class Real>
+  void operator()(const request<Real>& asked, view<Real, 4> raw) const {
+    array<Real, 4> other(raw.extent(0), raw.extent(1), raw.extent(2), raw.extent(3));  // (B, M, D, outputs)
+    first(asked, raw);
+    second(asked, other.whole());
+    for (index_t b = 0; b < asked.batch(); ++b)
+      if (!asked.classes.empty() && asked.classes(b) == 1)
+        std::copy(other.whole()[b].begin(), other.whole()[b].end(), raw[b].begin());
+  }
+};
+
 /// A corrector without its forward half.
 template <class Method>
 struct only_back {
@@ -203,4 +220,32 @@ TEST_CASE("laws: step_and_correct is a step and its correctors") {
   CHECK(run(0.3, 0.5, {.steps = 2, .entry_time = 0.4}) == std::pair(predicted, index_t{1}));
   CHECK(run(0.3, 0.5, {.steps = 2, .size = 1.5, .entry_time = 0.5}) == std::pair(x, index_t{3}));
   CHECK(run(0, 0.5, {.steps = 2}).second == 1);
+}
+
+TEST_CASE("laws: with classes, predictor and correctors draw from the rows of each item's class") {
+  for_every_process([](const auto& process) {
+    using process_type = std::decay_t<decltype(process)>;
+    const pair_law data;
+    pair_law turned;  // the other law: states of the first position the other way round
+    for (index_t n = 0; n < 9; ++n) turned.sequences(n, 0) = static_cast<token>(2 - data.sequences(n, 0));
+    const tabular<process_type> of_first(process, data.sequences, data.law), of_second(process, turned.sequences, turned.law);
+    const by_class<process_type> both{of_first, of_second};
+    const index_t B = 500;
+    array<token, 1> classes(B);  // (B)
+    for (index_t b = 0; b < B; ++b) classes(b) = static_cast<token>(b % 2);
+    const corrector_options options{.steps = 2, .size = 0.7};
+    const auto start = laws::walk(process.space(), B, 2);  // (B, 2)
+    const auto run = [&](const auto& net, const conditions<double>& given) {
+      sampler<double, process_type, std::decay_t<decltype(net)>, euler> steps(process, net, {}, {}, cpu{1});
+      auto x = start;
+      sampler_state state{6, 0};
+      step_and_correct(steps, state, x.whole(), 0.4, 0.6, laws::ids(B), options, given);
+      return x;
+    };
+    auto by_turns = run(of_first, {});       // (B, 2)
+    const auto second = run(of_second, {});  // (B, 2)
+    CHECK(by_turns != second);
+    for (index_t b = 1; b < B; b += 2) std::copy_n(&second(b, 0), 2, &by_turns(b, 0));
+    CHECK(run(both, {.classes = classes}) == by_turns);
+  });
 }

@@ -73,7 +73,7 @@ struct block_options {
   index_t batch = 1;   // B sequences
   index_t dims = 1;    // D positions each
   index_t length = 1;  // of a block
-  index_t steps = 1;   // N network calls of all blocks together; a first-hitting sampler takes as many as it needs
+  index_t steps = 1;   // N of all blocks together, one network call each or none; a first-hitting sampler takes what it needs
   std::uint64_t seed = 0;
   std::uint64_t first_item = 0;        // ids first_item, first_item + 1, ...: the same id gives the same sequence
   view<const token, 2> evidence = {};  // (B, D)  known tokens, -1 where unknown; visible from the first block on

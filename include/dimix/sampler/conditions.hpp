@@ -32,13 +32,12 @@ template <class Real>
 struct conditions {
   view<const token, 1> classes = {};   // (B)     the class of each item, -1: none
   view<const token, 2> evidence = {};  // (B, D)  known tokens of x_0 that noise hides in x_t, -1 where unknown
-  view<const Real, 3> latents = {};    // (B, 1, L)  λ; empty: drawn
+  view<const Real, 3> latents = {};    // (B, 1, L)  λ; empty: drawn. The candidates of a last step are drawn all the same
 
   token known(const place& at) const { return evidence.empty() ? token{-1} : evidence(at.item, at.dim); }
 
   template <class Space>
   void check(const Space& space, index_t B, index_t D) const {
-    if (!classes.empty()) expects_shape("sampler: classes", classes, B);
     if (!evidence.empty()) expects_evidence("sampler: evidence", evidence, space, B, D);
   }
 };

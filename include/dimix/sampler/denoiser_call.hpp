@@ -1,4 +1,4 @@
-// One network call of a path, and the head's rows of its answer: what samplers that choose positions share.
+// One network call of a path, and the head's rows of its answer: what samplers share.
 #pragma once
 
 #include <dimix/backend.hpp>
@@ -7,7 +7,26 @@
 #include <dimix/head.hpp>
 #include <dimix/latent.hpp>
 
+#include <string>
+
 namespace dimix {
+
+/// L, the coordinates of λ; 0 for a factorized denoiser.
+template <class Real, class Net>
+index_t latent_dims_of(const Net& net) {
+  if constexpr (mixture_denoiser<Net, Real>)
+    return net.latent().dims();
+  else
+    return 0;
+}
+
+/// One λ per item as a path draws it, into latents (B, 1, L). step: 0 with λ once per path, else the number of the call.
+template <class Real, class Net>
+void draw_path_latents(const Net& net, rng random, view<const std::uint64_t, 1> items, index_t step, array<Real, 3>& latents) {
+  latents.resize(items.extent(0), 1, latent_dims_of<Real>(net));  // (B, 1, L)
+  if constexpr (mixture_denoiser<Net, Real>)
+    draw_latents(net.latent(), latent_draws::iid, random, items, step, latents.whole());
+}
 
 template <class Real, class Process, class Net, backend Backend>
 class denoiser_call {
@@ -15,38 +34,43 @@ class denoiser_call {
   denoiser_call(const Process& process, const Net& net, const Backend& run_on)
       : process_(process), net_(net), run_on_(run_on) {}
 
-  /// The raw outputs at x_t (B, D), t (B), for items (B), with λ as a sampler draws it: once per path or for every call. `step` is
-  /// the number of the call.
-  void ask(const char* name, std::uint64_t seed, index_t step, latent_scope scope, view<const token, 2> x_t,
-           view<const double, 1> t, view<const std::uint64_t, 1> items) {
-    const index_t B = x_t.extent(0), D = x_t.extent(1);
-    expects_draws(name, step, 0, D);
-    expects(t.extent(0) == B && items.extent(0) == B, name, ": tokens have ", B, " items, but t ", t.extent(0), " and items ",
-            items.extent(0));
-    expects_tokens(name, x_t, process_.space());
+  /// Asks at x_t (B, D) and t (B) with λ (B, M, L). items (B) are ids, which may be missing; classes (B) or none; `step` is the number of
+  /// the call. `name` begins the sentences of errors.
+  void ask(const std::string& name, index_t step, view<const token, 2> x_t, view<const double, 1> t,
+           view<const std::uint64_t, 1> items, view<const Real, 3> latents, view<const token, 1> classes = {}) {
+    const index_t B = x_t.extent(0), D = x_t.extent(1), M = latents.extent(1);
+    const std::string time = name + ": t";
+    expects_shape(time.c_str(), t, B);
+    expects_shape((name + ": latents").c_str(), latents, B, M, latent_dims_of<Real>(net_));
+    if (!classes.empty()) expects_shape((name + ": classes").c_str(), classes, B);
+    expects_tokens((name + ": x_t").c_str(), x_t, process_.space());
     times_.resize(B);  // (B)
-    for (index_t b = 0; b < B; ++b) times_(b) = static_cast<Real>(expects_time(name, b, t(b)));
-    if constexpr (mixture_denoiser<Net, Real>) {
-      latents_.resize(B, 1, net_.latent().dims());  // (B, 1, L)
-      draw_latents(net_.latent(), latent_draws::iid, rng{seed}, items, scope == latent_scope::per_path ? 0 : step,
-                   latents_.whole());
-    } else {
-      latents_.resize(B, 1, 0);  // (B, 1, 0)
-    }
-    raw_.resize(B, 1, D, net_.outputs());  // (B, 1, D, outputs)
-    net_(request<Real>{x_t, times_, latents_, items, step}, raw_.whole());
+    for (index_t b = 0; b < B; ++b) times_(b) = static_cast<Real>(expects_time(time.c_str(), b, t(b)));
+    raw_.resize(B, M, D, net_.outputs());  // (B, M, D, outputs)
+    net_(request<Real>{x_t, times_, latents, items, step, classes}, raw_.whole());
   }
 
-  /// f(at, row_of) for every position; row_of(place) makes the head's row there, which costs a sweep over its states.
+  /// The same with λ as a sampler draws it: once per path or for every call.
+  void ask(const std::string& name, std::uint64_t seed, index_t step, latent_scope scope, view<const token, 2> x_t,
+           view<const double, 1> t, view<const std::uint64_t, 1> items) {
+    expects_draws(name.c_str(), step, 0, x_t.extent(1));
+    expects_shape((name + ": items").c_str(), items, x_t.extent(0));
+    draw_path_latents(net_, rng{seed}, items, scope == latent_scope::per_path ? 0 : step, latents_);
+    ask(name, step, x_t, t, items, latents_);
+  }
+
+  /// The answer, (B, M, D, outputs).
+  view<const Real, 4> raw() const { return raw_; }
+
+  /// f(at, row_of) for every position; row_of(place) makes the head's row there with the first λ, which costs a sweep over its states.
   template <class F>
   void each_position(view<const token, 2> x_t, const F& f) const {
     const index_t D = x_t.extent(1);
     const auto head = head_of(net_, process_.space());
-    const view<const Real, 4> raw = raw_;
     run_on_.template sweep<Real>(x_t.extent(0) * D, 0, [&](const auto& group, auto, index_t row_index) {
       const index_t b = row_index / D, d = row_index % D;
       f(place{b, d, x_t(b, d)},
-        [&](const place& at) { return make_row<Real>(group, head, raw.row(at.item, index_t{0}, at.dim), at); });
+        [&](const place& at) { return make_row<Real>(group, head, raw().row(at.item, index_t{0}, at.dim), at); });
     });
   }
 

@@ -136,8 +136,8 @@ struct first_hitting_options {
   index_t chunk = 512;                 // sequences per network call; does not change the result
 };
 
-/// B sequences of D tokens: (B, D), by as many network calls as positions are unknown. Deterministic in the seed and the ids, for any
-/// chunk and number of threads.
+/// B sequences of D tokens: (B, D). A chunk takes as many network calls as its sequence with most unknown positions has of them.
+/// Deterministic in the seed and the ids, for any chunk and number of threads.
 template <class Real = float, class Process, class Net, backend Backend = cpu>
 array<token, 2> sample_first_hitting(const Process& process, const Net& net, const first_hitting_options& options,
                                      const Backend& run_on = Backend{}) {

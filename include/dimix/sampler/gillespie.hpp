@@ -22,7 +22,7 @@ struct thinned_path {
 
   /// To the next candidate, or to the end: `mass` is what their rates sum up to on the way, an exponential draw.
   template <class Bounds>
-  void advance(Bounds& bounds, view<const token, 1> x, double mass) {
+  void advance(const Bounds& bounds, view<const token, 1> x, double mass) {
     for (index_t i = bounds.intervals().holding(noise); moving(); --i) {
       candidates = 0;
       for (index_t d = 0; d < x.extent(0); ++d) candidates += bounds.of(d, x(d), i);
@@ -80,7 +80,7 @@ void take_candidate(const Kernel& kernel, const Head& head, view<const Real, 2> 
 
 /// tokens (B, D) go from t (B) to s (B) in place, 0 < s <= t <= 1, by the reverse process of `net`; the last step to the data, where rates are
 /// not bounded, is any product sampler's. items (B) are ids: the same tokens for any batch. λ of a mixture stays along the path. Noise at
-/// t must be finite; with a mask all beyond 40 is 40 (alpha = 4e-18). Returns the number of network calls, of all B items each; about
+/// t must be finite; where it only hides all beyond 40 is 40 (alpha = 4e-18). Returns the number of network calls, of all B items each; about
 /// sum_d (the bounds above, integrated) of them. Errors: numeric_error for rates that are not finite.
 template <class Real = float, class Process, class Net>
 index_t gillespie(const Process& process, const Net& net, rng random, view<token, 2> tokens, view<const double, 1> s,
@@ -96,13 +96,11 @@ index_t gillespie(const Process& process, const Net& net, rng random, view<token
   expects_draws("gillespie", 0, 0, D);
 
   auto paths = paths_between(process, s, t);  // (B)
-  index_t L = 0;
-  if constexpr (mixture_denoiser<Net, Real>) L = net.latent().dims();
-  array<Real, 3> latents(B, 1, L);  // (B, 1, L)
-  if constexpr (mixture_denoiser<Net, Real>) draw_latents(net.latent(), latent_draws::iid, random, items, 0, latents.whole());
+  array<Real, 3> latents;                     // (B, 1, L)
+  draw_path_latents(net, random, items, 0, latents);
 
   const auto head = head_of(net, space);
-  rate_bounds<typename Process::space_type> bounds(space);
+  const rate_bounds<typename Process::space_type> bounds(space);
   array<Real, 4> raw(B, 1, D, net.outputs());  // (B, 1, D, outputs)
   array<Real, 1> times(B);                     // (B)
   for (index_t calls = 0;; ++calls) {

@@ -27,10 +27,12 @@ struct corrector_options {
 };
 
 /// A predictor step from t to s, and corrector steps at s, for every item of tokens (B, D); items (B) are ids. A step to s = 0 has no
-/// corrector. Sampler: one whose method has a correction (euler, tau_leaping). 1 + steps network calls.
+/// corrector. Sampler: one whose method has a correction (euler, tau_leaping). Classes, evidence and λ that are given are given to each of the
+/// 1 + steps calls of the network.
 template <class Sampler>
 void step_and_correct(Sampler& steps, sampler_state& state, view<token, 2> tokens, double s, double t,
-                      view<const std::uint64_t, 1> items, const corrector_options& options) {
+                      view<const std::uint64_t, 1> items, const corrector_options& options,
+                      const typename Sampler::conditions_type& given = {}) {
   expects(options.steps >= 0, "step_and_correct: steps = ", options.steps, " is negative");
   expects(options.size >= 0 && std::isfinite(options.size), "step_and_correct: size = ", options.size,
           " is not a finite number >= 0");
@@ -38,10 +40,10 @@ void step_and_correct(Sampler& steps, sampler_state& state, view<token, 2> token
   array<double, 1> from(B), to(B), noise(B);  // (B)
   from.fill(t);
   to.fill(s);
-  steps.step(state, tokens, to, from, items);
+  steps.step(state, tokens, to, from, items, given);
   if (s == 0 || !options.follow(t)) return;
   noise.fill(options.noise(steps.process(), s, t));
-  for (index_t n = 0; n < options.steps; ++n) steps.correct(state, tokens, to, noise, items);
+  for (index_t n = 0; n < options.steps; ++n) steps.correct(state, tokens, to, noise, items, given);
 }
 
 }  // namespace dimix

@@ -13,7 +13,7 @@
 // Temperature and nucleus are heads (head/reshaped.hpp), so that proposal and score see the same row.
 // With an exact denoiser and one position a step the law is that of the data if the order looks at rows alone (margin, entropy, chance);
 // an order that looks at the drawn tokens (confidence) prefers likely ones and changes it.
-// Laws (tests/laws/reveal.cpp): the two of above; counts fall to 0 over any grid; the set follows Plackett-Luce; the same tokens for
+// Laws (tests/laws/reveal.cpp): the two of above; counts fall to 0 over any grid, evidence apart; the set follows Plackett-Luce; the same tokens for
 // any batch, split or number of threads; ties go to the first position.
 #pragma once
 
@@ -34,13 +34,14 @@ namespace dimix {
 /// What a path remembers between steps; it can be written down and taken up again.
 struct reveal_state {
   std::uint64_t seed = 0;
-  index_t step = 0;                    // network calls made so far
+  index_t step = 0;                    // steps made so far; one with nothing masked asks no network
   std::vector<double> scheduled = {};  // (B)  positions that the schedule hides at alpha = 0; counted in the first step
+  array<token, 2> kept = {};  // (B, D)  with reconsider: what showed before the first step (evidence) and stays; else -1
 };
 
 struct reveal_sampler_options {
   latent_scope scope = latent_scope::per_path;  // λ once per path or for every call
-  bool reconsider = false;  // revealed positions compete too, and may go back to the mask (evidence: write it again)
+  bool reconsider = false;  // what was revealed since the first step competes too, and may go back to the mask
 };
 
 template <class Real, class Process, class Net, class Ordering = confidence_order, class Allocation = by_schedule,
@@ -79,22 +80,26 @@ class reveal_sampler {
               "] = ", t(b));
     expects(state.scheduled.empty() || static_cast<index_t>(state.scheduled.size()) == B,
             "reveal_sampler::step: the state is that of ", state.scheduled.size(), " items, but tokens have ", B);
-    if (!options_.reconsider && std::find(tokens.begin(), tokens.end(), mask()) == tokens.end()) {
+    if (std::find(tokens.begin(), tokens.end(), mask()) == tokens.end()) {
       ++state.step;
       return;
     }
     call_.ask("reveal_sampler::step", state.seed, state.step, options_.scope, tokens, t, items);
-    look(rng{state.seed}, state.step, tokens, s, items);
+    if (options_.reconsider && state.scheduled.empty()) keep_shown(tokens, state.kept);
+    if (state.kept.size() > 0) expects_shape("reveal_sampler::step: state.kept", state.kept.whole(), B, D);
+    look(state, tokens, s, items);
     for (index_t i = 0; i < proposed_.size(); ++i)
       expects<numeric_error>(proposed_.data()[i] >= 0, "reveal_sampler::step: item ", i / D, " position ", i % D,
                              " has no state with a positive probability (non-finite logits?)");
     if (state.scheduled.empty())
       for (index_t b = 0; b < B; ++b) state.scheduled.push_back(scheduled_of(masked_in(tokens.row(b)), t(b)));
     for (index_t b = 0; b < B; ++b) {
+      const auto scores = view<const double, 2>(scores_).row(b);
       const index_t hidden = hidden_after(b, masked_in(tokens.row(b)), state.scheduled[static_cast<std::size_t>(b)], s(b));
-      const auto chosen =
-          selection(view<const double, 2>(scores_).row(b), (options_.reconsider ? D : masked_in(tokens.row(b))) - hidden);
-      if (options_.reconsider) std::fill_n(tokens.row(b).begin(), D, mask());
+      const index_t compete = D - std::count(scores.begin(), scores.end(), -infinity<double>());
+      const auto chosen = selection(scores, compete - hidden);
+      for (index_t d = 0; d < D; ++d)
+        if (scores[d] > -infinity<double>()) tokens(b, d) = mask();
       for (index_t d : chosen) tokens(b, d) = proposed_(b, d);
     }
     ++state.step;
@@ -121,11 +126,18 @@ class reveal_sampler {
     return clamp(allocate_.hidden_after({masked, scheduled, hidden_share(s), log_p.row(b)}), index_t{0}, masked);
   }
 
+  /// What shows before the first step.
+  void keep_shown(view<const token, 2> tokens, array<token, 2>& kept) const {
+    kept.resize(tokens.extent(0), tokens.extent(1));  // (B, D)
+    std::replace_copy(tokens.begin(), tokens.end(), kept.begin(), mask(), token{-1});
+  }
+
   /// proposed_, log_p_ and scores_ of all positions. A revealed one keeps its token; where it competes, its row is the one that the
-  /// network would give it if it were masked.
-  void look(rng random, index_t step, view<const token, 2> tokens, view<const double, 1> s,
+  /// network would give it if it were masked. What does not compete has the score -infinity.
+  void look(const reveal_state& state, view<const token, 2> tokens, view<const double, 1> s,
             view<const std::uint64_t, 1> items) {
     const index_t S = process_.max_states();
+    const rng random{state.seed};
     proposed_.resize(tokens.extent(0), tokens.extent(1));  // (B, D)
     log_p_.resize(tokens.extent(0), tokens.extent(1));     // (B, D)
     scores_.resize(tokens.extent(0), tokens.extent(1));    // (B, D)
@@ -134,9 +146,10 @@ class reveal_sampler {
       double &log_p = log_p_(at.item, at.dim), &score = scores_(at.item, at.dim);
       const bool masked = at.now == mask();
       proposed = at.now, log_p = score = -infinity<double>();
-      if (!masked && !options_.reconsider) return;
+      const bool stays = state.kept.size() > 0 && state.kept(at.item, at.dim) >= 0;
+      if (!masked && (stays || !options_.reconsider)) return;
       const auto row = row_of(place{at.item, at.dim, mask()});
-      const auto bits = [&](purpose what) { return random(what, items(at.item), step, 0, at.dim); };
+      const auto bits = [&](purpose what) { return random(what, items(at.item), state.step, 0, at.dim); };
       if (masked) proposed = propose_.propose(row, S, bits(purpose::denoise));
       if (proposed < 0) return;
       if (masked) log_p = static_cast<double>(row.log_prob(proposed));

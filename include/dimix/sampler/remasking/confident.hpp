@@ -16,7 +16,7 @@ namespace dimix {
 /// What a path remembers between steps; it can be written down and taken up again.
 struct confident_state {
   std::uint64_t seed = 0;
-  index_t step = 0;               // network calls made so far
+  index_t step = 0;               // steps made so far
   array<double, 2> decoded = {};  // (B, D)  ψ; infinity where nothing was decoded. Made in the first step
 };
 
@@ -67,9 +67,12 @@ class confident_remasking {
                       const Backend& run_on = Backend{})
       : rate_(rate), steps_(process, net, options, method_of(rate, {}, {}), run_on) {}
 
-  /// One step for every item, as sampler::step.
+  /// One step for every item, as sampler::step. Errors: given.evidence, which has no ψ and no share.
   void step(confident_state& state, view<token, 2> tokens, view<const double, 1> s, view<const double, 1> t,
-            view<const std::uint64_t, 1> items) {
+            view<const std::uint64_t, 1> items, const conditions<Real>& given = {}) {
+    expects(given.evidence.empty(),
+            "confident_remasking::step: given.evidence holds tokens that noise hides, which have no share of the chance to be "
+            "hidden again; show them in the tokens");
     if (state.decoded.size() == 0) {
       state.decoded.resize(tokens.extent(0), tokens.extent(1));  // (B, D)
       state.decoded.fill(infinity<double>());
@@ -78,7 +81,7 @@ class confident_remasking {
     const array<double, 2> share = confidence_shares(state.decoded);  // (B, D)
     steps_.method() = method_of(rate_, share, state.decoded);
     sampler_state path{state.seed, state.step};
-    steps_.step(path, tokens, s, t, items);
+    steps_.step(path, tokens, s, t, items, given);
     state.step = path.step;
   }
 
@@ -91,18 +94,21 @@ class confident_remasking {
   sampler<Real, Process, Net, noting_remasking<Rate>, Backend> steps_;
 };
 
-/// Whole paths: as sample(), with ReMDM-conf.
+/// Whole paths: as sample(), with ReMDM-conf, for visible evidence alone.
 template <class Real = float, class Process, class Net, class Rate, backend Backend = cpu>
 array<token, 2> sample_confident_remasking(const Process& process, const Net& net, const sample_options& options, Rate rate,
                                            const Backend& run_on = Backend{}) {
   const time_grid grid = options.grid.empty() ? uniform_grid(options.steps) : options.grid;
   expects_grid("sample_confident_remasking", grid, true);
-  confident_remasking<Real, Process, Net, Rate, Backend> steps(process, net, rate, {options.scope, options.argmax_tail},
-                                                               run_on);
+  expects(!options.hidden_evidence,
+          "sample_confident_remasking: hidden_evidence is on, but evidence is always visible here; sample() with another "
+          "rate of remasking hides it");
+  if (!options.classes.empty()) expects_shape("sample_confident_remasking: classes", options.classes, options.batch);
+  confident_remasking<Real, Process, Net, Rate, Backend> steps(process, net, rate, sampler_options_of(options), run_on);
   return in_chunks("sample_confident_remasking", process, options,
                    [&](view<token, 2> x, view<const std::uint64_t, 1> items, const auto& known) {
                      confident_state state{options.seed};
-                     walk(steps, state, x, items, grid, known);
+                     walk(steps, state, x, items, grid, known, conditions<Real>{.classes = classes_of(options, items)});
                    });
 }
 
