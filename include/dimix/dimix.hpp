@@ -21,7 +21,7 @@
 #include <dimix/forward_process.hpp>               // q(x_t|x_0), q(x_t|x_s), q(x_s|x_t,x_0), rates, prior
 #include <dimix/forward_process/reverse_rate.hpp>  // x_0-prediction to rates of jumps
 #include <dimix/forward_process/score.hpp>         // x_0-prediction to score
-#include <dimix/forward_process/scores_of.hpp>     // the same for any process, and reverse rates
+#include <dimix/forward_process/scores_of.hpp>     // the same for any process, and the rate of a jump back
 #include <dimix/noise_schedule.hpp>                // how much survives at time t
 #include <dimix/state_space.hpp>                   // which values a position takes, and what noise draws from
 

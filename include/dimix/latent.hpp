@@ -22,6 +22,7 @@
 #include <dimix/latent/sobol.hpp>
 
 #include <algorithm>
+#include <cmath>
 #include <concepts>
 #include <numeric>
 #include <vector>
@@ -72,6 +73,14 @@ void enumerate_latents(const Law& law, view<Real, 3> out) {
   }
 }
 
+/// u of [low, high), moved by an ulp of float where float would round it out of there: a uniform λ in float lies in its stratum too.
+inline double kept_inside(double u, double low, double high) {
+  const auto rounded = static_cast<float>(u);
+  if (static_cast<double>(rounded) >= high) return static_cast<double>(std::nextafter(rounded, 0.0f));
+  if (static_cast<double>(rounded) < low) return static_cast<double>(std::nextafter(rounded, 1.0f));
+  return u;
+}
+
 /// λ_m for each item: out (B, M, L). The numbers of an item depend on its id, step and M alone. O(B M L log M).
 template <latent_law Law, class Real>
 void draw_latents(const Law& law, latent_draws how, rng random, view<const std::uint64_t, 1> items, index_t step,
@@ -87,7 +96,7 @@ void draw_latents(const Law& law, latent_draws how, rng random, view<const std::
           " coordinates, but the law has ", L);
   std::vector<index_t> stratum(static_cast<std::size_t>(M));
   std::vector<std::uint64_t> key(static_cast<std::size_t>(M));
-  // the largest float below 1: no rounding leaves the stratum, and none makes λ = 1 of a uniform law
+  // the largest float below 1: no rounding makes λ = 1 of a uniform law
   const auto unit_below = [](std::uint64_t bits) { return smaller(unit(bits), 1 - 0x1p-24); };
   for (index_t axis = 0; axis < L; ++axis) {
     const sobol_axis even = how == latent_draws::sobol ? sobol_axis::make(axis) : sobol_axis{};
@@ -107,8 +116,10 @@ void draw_latents(const Law& law, latent_draws how, rng random, view<const std::
           u = unit_below(point << 32 ^ bits(0).first());
         } else {
           u = unit_below(bits(m).first());
-          if (how == latent_draws::stratified)
-            u = (static_cast<double>(stratum[static_cast<std::size_t>(m)]) + u) / static_cast<double>(M);
+          if (how == latent_draws::stratified) {
+            const auto low = static_cast<double>(stratum[static_cast<std::size_t>(m)]), count = static_cast<double>(M);
+            u = kept_inside((low + u) / count, low / count, (low + 1) / count);
+          }
         }
         out(b, m, axis) = static_cast<Real>(law.quantile(axis, u));
       }

@@ -40,8 +40,10 @@ concept masked_space = state_space<X> && requires(const X x) {
   { x.mask() } -> std::same_as<token>;
 };
 
-/// A space whose noise jumps between neighbours rather than to a draw of π: base_rate(a, y) >= 0 is the rate of a -> y, a != y, the
-/// same at every position, before the schedule's factor. Its π should be stationary: sum_a π(a) base_rate(a, y) = π(y) sum_a base_rate(y, a).
+/// A space whose noise jumps by rates of its own (between neighbours, say) rather than to a draw of π: base_rate(a, y) >= 0 is the rate of
+/// a -> y, a != y, any rates, the same at every position, before the schedule's factor. π is the law of x_1. A kernel of infinite noise
+/// demands that it is where the rates lead, sum_a π(a) base_rate(a, y) = π(y) sum_a base_rate(y, a), and throws otherwise; of finite noise
+/// nothing is demanded of π, and x_1 follows it only as far as the schedule goes.
 template <class X>
 concept rate_space = state_space<X> && requires(const X x, token a) {
   { x.base_rate(a, a) } -> std::same_as<double>;

@@ -62,6 +62,7 @@ TEST_CASE("rng: the layout of counters never changes") {
       {42, purpose::data, 0, 9, 0, 0, {{0xc04bcfd3, 0x90a39840, 0x5ac87f63, 0x4331b0c1}}},
       {42, purpose::weights, 1, 0, 0, 12345, {{0x1f9c9258, 0x3e93b7fc, 0x064cf5c4, 0xf4519543}}},
       {42, purpose::dropout, 2, 17, 3, 99, {{0x4ff3fba9, 0x40fe1e4f, 0x8e59d4c6, 0x2188d424}}},
+      {42, purpose::noising, 3, 0, 2, 0, {{0xee6a1d02, 0x8a9af288, 0xbb32dfdf, 0x31b4713f}}},
       {42, purpose::user, 0, 0, 0, 1, {{0xdc97757e, 0xc66c0da4, 0xedaa2ec3, 0xc09b9be6}}},
       {42, static_cast<purpose>(63), 0, 0, 0, 1, {{0xe53d44fb, 0x3c598c58, 0x4fae6d5a, 0x73238306}}},
   };

@@ -277,6 +277,16 @@ TEST_CASE("laws: a jump's position follows its rates, its state the row of rates
         for (index_t d = 0; d < D; ++d) x_t(b, d) = x[static_cast<std::size_t>(d)];
       }
       draw_jump(process, x_t, rng{5}, items, x_tilde.whole(), cpu{1});
+      index_t shared = 0;  // with bits that samplers draw from
+      for (index_t b = 0; b < 100; ++b) {
+        const auto from = [&](purpose what) {
+          return draw_jump(process.space(), x_t.whole().row(b), rng{5}(what, items(b), 0, 0, 0));
+        };
+        const jump_of_sequence own = from(purpose::noising), other = from(purpose::jump);
+        REQUIRE(x_tilde(b, own.d) == own.to);
+        shared += own.d == other.d && own.to == other.to;
+      }
+      CHECK(shared < 100);
       std::vector<double> counts(static_cast<std::size_t>(D * S)), rates(counts.size());
       for (index_t b = 0; b < n; ++b) {
         CHECK((x_tilde(b, 0) != x_t(b, 0)) + (x_tilde(b, 1) != x_t(b, 1)) == 1);

@@ -86,6 +86,34 @@ TEST_CASE("laws: a finite law is enumerated exactly, in float too") {
   }
 }
 
+TEST_CASE("laws: no stratum is left by rounding, however many there are") {
+  const auto check = [](auto real, index_t M) {
+    using Real = decltype(real);
+    array<Real, 3> out(40, M, 2);  // (B, M, L)
+    draw_latents(uniform_latent{2}, latent_draws::stratified, rng{3}, laws::item_ids(40), 0, out.whole());
+    const auto count = static_cast<double>(M);
+    index_t outside = 0;
+    for (index_t b = 0; b < 40; ++b) {
+      std::vector<double> second;
+      for (index_t m = 0; m < M; ++m) {
+        const auto u = static_cast<double>(out(b, m, 0)), stratum = static_cast<double>(m);
+        outside += !(u >= stratum / count && u < (stratum + 1) / count && u < 1);
+        second.push_back(static_cast<double>(out(b, m, 1)));
+      }
+      std::sort(second.begin(), second.end());
+      for (index_t m = 0; m < M; ++m)
+        outside += !(second[static_cast<std::size_t>(m)] >= static_cast<double>(m) / count &&
+                     second[static_cast<std::size_t>(m)] < (static_cast<double>(m) + 1) / count);
+    }
+    CHECK(outside == 0);
+  };
+  for (index_t M : {1000, 4096, 65535, 65536}) check(0.0f, M), check(0.0, M);  // a float next to 1 is 2^-24 apart
+  CHECK(kept_inside(1 - 0x1p-30, 0.75, 1) == 1 - 0x1p-24);
+  CHECK(kept_inside(0.5 - 0x1p-40, 0.25, 0.5) == 0.5 - 0x1p-25);
+  CHECK(kept_inside(1.0 / 3, 1.0 / 3, 0.5) >= 1.0 / 3);
+  CHECK(kept_inside(0.3, 0.25, 0.5) == 0.3);
+}
+
 TEST_CASE("laws: strata make averages even") {
   const index_t B = 400, M = 16;
   double spread[2] = {0, 0};

@@ -217,6 +217,23 @@ TEST_CASE("laws: posterior_divergence and cross_entropy: gradient = central diff
   check_gradient(masked, subs{2}, hidden, clean);
 }
 
+TEST_CASE("laws: posterior_divergence where positions differ in kind and number of states") {
+  const forward_process process(laws::some_mixture(), linear{0, 2});  // 5, 3, 4 (a table) and 4 states
+  array<token, 2> x_t(2, 4), x_0(2, 4);                               // (B, D)
+  x_t(0, 0) = 4, x_t(1, 0) = 4, x_t(0, 1) = 2, x_t(0, 2) = 3, x_t(1, 2) = 1, x_t(0, 3) = 3, x_t(1, 3) = 1;
+  x_0(0, 0) = 1, x_0(1, 1) = 2, x_0(0, 2) = 2, x_0(1, 2) = 3, x_0(0, 3) = 2, x_0(1, 3) = 1;
+  check_gradient(process, default_head(process.space()), x_t, x_0);
+  const std::vector<kernel_of<std::decay_t<decltype(process)>>> kernels(2, process.between(0.3, 0.6));
+  const posterior_rows<double, kernel_of<std::decay_t<decltype(process)>>> posterior{{kernels.data(), 2}, x_0, x_t};
+  for (index_t b = 0; b < 2; ++b)
+    for (index_t d = 0; d < 4; ++d)
+      for (index_t s = process.space().states(d); s < 5; ++s) CHECK(posterior(b, d, s) == 0);
+  for (token beyond : {3, 4}) {  // a state elsewhere, but not of position 1
+    x_0(1, 1) = beyond;
+    test_core::refuses<invalid_argument>([&] { posterior.check("", 2, 4, 5); }, {"x_0[1, 1] = ", "[0, 3)"});
+  }
+}
+
 TEST_CASE("laws: at s = 0 the posterior_divergence is the cross entropy") {
   for (double t : {0.2, 0.9}) {
     const pairs all(noisy.between(0, t), 3, 3);

@@ -173,6 +173,20 @@ TEST_CASE("laws: with a closed form the rate is that of the score") {
   });
 }
 
+TEST_CASE("laws: rates of all jumps are those of single scores") {
+  for_every_kernel([](const auto& process) {
+    const double t = 0.3;
+    for_every_state<double>(process, t, [&](const auto& kernel, const place& at, const auto& row, const auto&) {
+      const auto rates = reverse_rates(kernel, at, row, unit_noise(alpha(process.schedule(), t)));
+      const auto scores = scores_of(kernel, at.dim, at.now, row);
+      for (token a = 0; a < process.space().states(at.dim); ++a) {
+        const double one = rate_from_score(process, at.dim, at.now, a, t, std::exp(scores.log_score(a)));
+        CHECK(rate(process.schedule(), t) * std::exp(rates.log_expected(a)) == doctest::Approx(one).epsilon(1e-12));
+      }
+    });
+  });
+}
+
 TEST_CASE("laws: rates with a guard of 0 are the exact ones") {
   for_every_kernel([](const auto& process) {
     for_every_state<double>(process, 0.4, [&](const auto& kernel, const place& at, const auto& row, const auto&) {

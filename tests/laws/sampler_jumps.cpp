@@ -111,6 +111,101 @@ TEST_CASE("laws: rows from a time of infinite noise") {
   CHECK(stays(3, 0, 3) == 1);
 }
 
+namespace {
+
+/// An arc whose slope vanishes where alpha does: beta = -alpha' / alpha is 0 / 0 at t = 1.
+struct flat_end {
+  template <class Real>
+  DIMIX_HD Real alpha(Real t) const {
+    return (Real(1) - t) * (Real(1) - t);
+  }
+  template <class Real>
+  DIMIX_HD Real alpha_prime(Real t) const {
+    return Real(-2) * (Real(1) - t);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("laws: at infinite noise a frozen rate reveals by its limit, and is refused where it has none") {
+  const euler frozen{.clock = jump_clock::frozen_rate};
+  const tau_leaping<single_jump> one{.clock = jump_clock::frozen_rate};
+  const log_linear ends{0};
+  const auto refused = [&](const auto& process) {
+    const auto says = doctest::Contains("jump_clock::frozen_rate: at t = 1 noise is infinite");
+    CHECK_THROWS_WITH_AS(rows_of<double>(process, 0.9, 1, frozen), says, invalid_argument);
+    CHECK_THROWS_WITH_AS(rows_of<double>(process, 0.9, 1, one), says, invalid_argument);
+    // below, a step reveals, the more the later; by the noise that passes it may begin at 1, where what is hidden stays
+    const index_t mask = process.max_states() - 1;
+    double before = 0;
+    for (double t : {0.99, 0.9999, 0.999999}) {
+      const double leaves = 1 - rows_of<double>(process, t - 1e-7, t, frozen)(mask, 0, mask);
+      CHECK(leaves > before);
+      before = leaves;
+    }
+    CHECK(rows_of<double>(process, 0.9, 1, euler{})(mask, 0, mask) == 1);
+  };
+  refused(forward_process(mask_and_replace<4>{0.6}, ends));
+  refused(forward_process(mixed([](index_t d) { return d == 0 ? 0 : 1; }, mask_and_replace<4>{0.6}, uniform<4>{}), ends));
+  array<double, 2> rates(4, 4);  // (S, S)  hides at two paces: which state is left last depends on the pace
+  array<double, 1> prior(4);     // (S)
+  rates(0, 3) = 0.5, rates(1, 3) = 0.5, rates(2, 3) = 0.8, prior(3) = 1;
+  refused(forward_process(rate_table(rates, prior), ends));
+
+  // states that all come back: jumps without end, as by the noise that passes
+  const forward_process levels(birth_death<4>{}, ends);
+  CHECK(distance(rows_of<double>(levels, 0.9, 1, frozen), rows_of<double>(levels, 0.9, 1, euler{})) == 0);
+  // -alpha' = 0: nothing is revealed, and nothing is undefined
+  const auto rows = rows_of<double>(forward_process(absorbing<4>{}, flat_end{}), 0.9, 1, frozen);  // (B, D, S)
+  CHECK(rows(3, 0, 3) == 1);
+  for (jump_clock clock : {jump_clock::noise, jump_clock::frozen_rate})
+    CHECK(noise_between(forward_process(uniform<4>{}, ends), 1, 1, clock).back == 0);
+}
+
+namespace {
+
+/// Expected numbers of jumps from state 0 to two others.
+template <class Real>
+struct given_rates {
+  Real log_first, log_second;
+
+  Real log_expected(index_t a) const { return a == 1 ? log_first : a == 2 ? log_second : -infinity<Real>(); }
+  Real log_total() const { return merge(exp_sum<Real>::of(log_first), exp_sum<Real>::of(log_second)).log(); }
+  struct {
+    Real log_prob(index_t) const { return 0; }
+  } reverse;
+};
+
+}  // namespace
+
+TEST_CASE("laws: more jumps than a float can count") {
+  const auto check = [](auto real, double log_first) {
+    using Real = decltype(real);
+    const given_rates<Real> rates{static_cast<Real>(log_first), static_cast<Real>(log_first - std::log(3.0)), {}};
+    for (auto form : {jump_form::exponential, jump_form::linear, jump_form::single}) {
+      const auto row = one_jump_row<given_rates<Real>, Real>::make(rates, form, 0, false);
+      const bool leaves = form != jump_form::single;  // there is a first jump for certain, and never exactly one
+      CHECK(std::exp(row.log_prob(0)) == (leaves ? 0 : 1));
+      CHECK(std::exp(static_cast<double>(row.log_prob(1))) == doctest::Approx(leaves ? 0.75 : 0).epsilon(2e-5));
+      CHECK(std::exp(static_cast<double>(row.log_prob(2))) == doctest::Approx(leaves ? 0.25 : 0).epsilon(2e-5));
+    }
+  };
+  check(0.0f, 60), check(0.0f, 88), check(0.0f, 95), check(0.0f, 300);
+  check(0.0, 60), check(0.0, 709), check(0.0, 720), check(0.0, 2000);
+  // x_t that only a trace of noise can have made, under a denoiser that believes in it
+  const forward_process process(uniform<4>{}, linear{0, 1});
+  for (jump_form form : {jump_form::exponential, jump_form::linear, jump_form::single}) {
+    const one_jump_step step{{1e20, 1e20}, form};
+    array<float, 1> raw(4);  // (S)
+    raw(1) = 60;
+    const auto denoised = make_row<float>(serial_group{}, softmax{}, view<const float, 1>(raw), place{0, 0, 0});
+    const auto row = step.row(process.between<float>(0, 1e-30), {0, 0, 0}, denoised);
+    double total = 0;
+    for (index_t a = 0; a < 4; ++a) total += std::exp(static_cast<double>(row.log_prob(a)));
+    CHECK(total == doctest::Approx(1).epsilon(1e-5));
+  }
+}
+
 TEST_CASE("laws: short steps are the identity plus the reverse rates") {
   // the ancestral row is the identity plus the rates, too (reverse_rate.cpp): the difference is of second order
   for_every_process([](const auto& process) {

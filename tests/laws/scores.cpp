@@ -124,7 +124,7 @@ TEST_CASE("laws: a short step back is the reverse rate") {
           const auto scores = scores_of(kernel, d, x, row);
           const auto back = kernel.reverse(d, x, row);
           for (token a = 0; a < process.space().states(d); ++a) {
-            const double rate = reverse_rate(process, d, x, a, t, std::exp(scores.log_score(a)));
+            const double rate = rate_from_score(process, d, x, a, t, std::exp(scores.log_score(a)));
             if (a == x) CHECK(rate == 0);
             if (a != x)
               error.see(std::abs(std::exp(back.log_prob(a)) / h - rate) / (1 + rate), "t =", t, "d =", d, "x, a =", x, a);
@@ -220,6 +220,74 @@ TEST_CASE("laws: where alpha is 0 scores say nothing, and the row is flat") {
   for (index_t s = 0; s < 4; ++s) CHECK(std::exp(row.log_prob(s)) == doctest::Approx(0.25));
   CHECK_THROWS_WITH_AS(score_inverse_of(forward_process(birth_death<4>{}, log_linear{0}).between(0, 1)),
                        doctest::Contains("score inverse: so much noise"), numeric_error);
+}
+
+namespace {
+
+/// Log-scores that do not look at x_t, the same floats in every Real.
+struct given_scores {
+  index_t S;
+  index_t outputs() const { return S; }
+  template <class Real>
+  void operator()(const request<Real>&, view<Real, 4> raw) const {
+    for (index_t i = 0; i < raw.size(); ++i)
+      raw.data()[i] = static_cast<Real>(static_cast<float>(2 * laws::uniform_number(3, i % S) - 1));
+  }
+};
+
+/// Of every table and time: the inverse in float against that in double, and what it makes of the same scores, over their size.
+template <class Space>
+void check_float_inverse(const Space& space, const std::vector<double>& noises) {
+  const forward_process process(space, linear{0, 6});
+  const index_t S = space.max_states();
+  laws::worst inverse, parts, rows;
+  double largest = 0;
+  for (double t : noises) {
+    const auto wide = score_inverse_of(process.template between<double>(0, t));
+    const auto narrow = score_inverse_of(process.template between<float>(0, t));
+    const auto score = [](token y) { return static_cast<double>(static_cast<float>(laws::uniform_number(5, y))); };
+    for (token a = 0; a < S; ++a) {
+      for (token y = 0; y < S; ++y) {
+        inverse.see(std::abs(narrow.inverse(y, a) - wide.inverse(y, a)), "t =", t, "y, a =", y, a);
+        largest = std::max(largest, std::abs(wide.inverse(y, a)));
+      }
+      const auto exact = wide.part(0, a, score, 0.0);
+      const auto part = narrow.part(
+          0, a, [&](token y) { return static_cast<float>(score(y)); }, 0.0f);
+      parts.see(std::abs(static_cast<double>(part.clean) - exact.clean) / exact.size, "t =", t, "a =", a);
+    }
+    // a network: p~ is off by the rounding of the scores, which the inverse enlarges as much as size exceeds p~
+    const given_scores net{S};
+    const auto in_double = make_score_network<double>(process, net);
+    const auto in_float = make_score_network<float>(process, net);
+    array<token, 2> x(1, 1);                // (B, D)
+    array<double, 1> when(1);               // (B)
+    array<float, 1> when_float(1);          // (B)
+    array<double, 4> raw(1, 1, 1, S);       // (B, 1, D, S)
+    array<float, 4> raw_float(1, 1, 1, S);  // (B, 1, D, S)
+    when(0) = t, when_float(0) = static_cast<float>(t);
+    in_double(request<double>{x, when, laws::no_latents<double>(1), {}, 0}, raw.whole());
+    in_float(request<float>{x, when_float, laws::no_latents<float>(1), {}, 0}, raw_float.whole());
+    for (token a = 0; a < S; ++a)
+      rows.see(std::abs(std::exp(static_cast<double>(raw_float(0, 0, 0, a))) - std::exp(raw(0, 0, 0, a))), "t =", t, "a =", a);
+  }
+  inverse.check("inverses", 0);
+  parts.check("p~ over its size", 0x1p-23);
+  rows.check("p(x_0 | x_t) of a network", 1e-6);
+  CHECK(largest > 100);
+}
+
+}  // namespace
+
+TEST_CASE("laws: tables are inverted in double, whatever the scores are in") {
+  check_float_inverse(birth_death<4>{}, {0.0625, 0.5, 1});  // times that float holds
+  check_float_inverse(ordinal(4, {.rate_sigma = 1.5, .target_sigma = 5}), {0.25, 1});
+  check_float_inverse(laws::circle(), {0.25, 1});
+  // so much noise that double has nothing to invert: no inverse of rounding errors in float either
+  const forward_process late(birth_death<4>{}, linear{0, 12});
+  const auto says = doctest::Contains("score inverse: so much noise");
+  CHECK_THROWS_WITH_AS(score_inverse_of(late.between<double>(0, 1)), says, numeric_error);
+  CHECK_THROWS_WITH_AS(score_inverse_of(late.between<float>(0, 1)), says, numeric_error);
 }
 
 namespace {

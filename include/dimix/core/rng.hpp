@@ -34,6 +34,7 @@ enum class purpose : std::uint32_t {
   hitting = 14,    // the time of the next reveal
   component = 15,  // which λ, given evidence
   teacher = 16,    // draws of a teacher beyond x_u
+  noising = 17,    // x~_t from x_t: a jump of the forward process, for a bound
   user = 48
 };
 

@@ -3,7 +3,7 @@
 // what becomes of scores that no p_0 has.
 //   const auto net = make_score_network<float>(process, scores);      sample(process, net, {...})
 // It needs alpha_t > 0 at the times it is asked about, to say more than the prior; with tables, enough to invert them. Cost beyond the
-// network's: a row of from_score for every position, and an S x S inverse wherever t changes along a batch if kernels are tables.
+// network's: a row of from_score for every position, and an S x S inverse, in double, wherever t changes along a batch if kernels are tables.
 #pragma once
 
 #include <dimix/core/array.hpp>

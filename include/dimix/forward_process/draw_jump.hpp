@@ -48,7 +48,7 @@ DIMIX_HD jump_of_sequence draw_jump(const Space& space, view<const token, 1> x, 
 }
 
 /// x_tilde[b] is x_t[b] after one jump, or x_t[b] itself where none is possible. x_t, x_tilde (B, D), may be the same; items (B) ids; draw tells
-/// several jumps of one item apart.
+/// several jumps of one item apart. Its bits are its own: with one seed no sampler shares them.
 template <forward_process_like Process, backend Backend>
 void draw_jump(const Process& process, view<const token, 2> x_t, rng random, view<const std::uint64_t, 1> items,
                view<token, 2> x_tilde, const Backend& run_on, index_t draw = 0) {
@@ -58,7 +58,7 @@ void draw_jump(const Process& process, view<const token, 2> x_t, rng random, vie
   expects_tokens("draw_jump: x_t", x_t, process.space());
   expects_draws("draw_jump", 0, draw, D);
   run_on.template sweep<double>(B, 0, [&](const auto& group, auto, index_t b) {
-    const jump_of_sequence jump = draw_jump(process.space(), x_t.row(b), random(purpose::jump, items(b), 0, draw, 0));
+    const jump_of_sequence jump = draw_jump(process.space(), x_t.row(b), random(purpose::noising, items(b), 0, draw, 0));
     group.for_each(D, [&, b](index_t d) { x_tilde(b, d) = d == jump.d ? jump.to : x_t(b, d); });
   });
 }

@@ -5,6 +5,7 @@
 #include <dimix/forward_process/kernel.hpp>
 #include <dimix/forward_process/mask_and_replace_kernel.hpp>
 #include <dimix/forward_process/mixed_kernel.hpp>
+#include <dimix/forward_process/rate_matrix.hpp>
 #include <dimix/forward_process/table_kernel.hpp>
 
 #include <algorithm>
@@ -39,12 +40,12 @@ class kernel_maker<Space> {
 
   template <class Real>
   kernel<Real> make(const Space& space, double sigma_s, double sigma_t) const {
-    const auto of = [&](double sigma) {
-      return std::isinf(sigma) ? stationary<Real>(space) : converted<Real>(tables_->at(sigma));
-    };
-    auto to_t = of(sigma_t);
-    if (sigma_s == sigma_t) return {space, to_t, to_t, of(0)};
-    return {space, of(sigma_s), to_t, sigma_s == 0 ? to_t : of(sigma_t - sigma_s)};
+    const auto wide = [&](double sigma) { return std::isinf(sigma) ? stationary(space) : tables_->at(sigma); };
+    const auto of = [&](double sigma) { return converted<Real>(wide(sigma)); };
+    const auto wide_t = wide(sigma_t);
+    const auto to_t = converted<Real>(wide_t);
+    if (sigma_s == sigma_t) return {space, to_t, to_t, of(0), wide_t};
+    return {space, of(sigma_s), to_t, sigma_s == 0 ? to_t : of(sigma_t - sigma_s), wide_t};
   }
 
  private:
@@ -59,12 +60,12 @@ class kernel_maker<Space> {
     }
   }
   /// Every row is π: what is left at infinite noise.
-  template <class Real>
-  static std::shared_ptr<const array<Real, 2>> stationary(const Space& space) {
+  static std::shared_ptr<const table> stationary(const Space& space) {
+    expects_stationary(space);
     const index_t S = space.max_states();
-    auto rows = std::make_shared<array<Real, 2>>(S, S);  // (S, S)
+    auto rows = std::make_shared<table>(S, S);  // (S, S)
     for (index_t a = 0; a < S; ++a)
-      for (index_t y = 0; y < S; ++y) (*rows)(a, y) = static_cast<Real>(space.prior(0, static_cast<token>(y)));
+      for (index_t y = 0; y < S; ++y) (*rows)(a, y) = space.prior(0, static_cast<token>(y));
     return rows;
   }
 

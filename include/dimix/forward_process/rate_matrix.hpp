@@ -1,4 +1,4 @@
-// The matrix of jump rates of a space, and its spectrum.
+// The matrix of jump rates of a space, its spectrum, and whether noise ends at the space's prior.
 #pragma once
 
 #include <dimix/forward_process/transition_tables.hpp>
@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <vector>
 
 namespace dimix {
 
@@ -21,6 +22,42 @@ table rate_matrix(const Space& space, index_t d = 0) {
       rates(a, a) -= rates(a, y);
     }
   return rates;
+}
+
+/// Throws unless noise without end makes the prior π of any state: what flows into a state by the rates flows out, to 1e-8 of all that flows,
+/// and the likeliest state of π is reached from everywhere. O(S^2).
+template <rate_space Space>
+void expects_stationary(const Space& space) {
+  const index_t S = space.max_states();
+  const auto prior = [&](index_t s) { return space.prior(0, static_cast<token>(s)); };
+  const auto rate = [&](index_t a, index_t y) {
+    return a == y ? 0.0 : space.base_rate(static_cast<token>(a), static_cast<token>(y));
+  };
+  array<double, 1> enters(S), leaves(S);  // (S)
+  double all = 0;
+  for (index_t a = 0; a < S; ++a)
+    for (index_t y = 0; y < S; ++y) {
+      const double flow = prior(a) * rate(a, y);
+      enters(y) += flow, leaves(a) += flow, all += flow;
+    }
+  for (index_t y = 0; y < S; ++y)
+    expects(std::abs(enters(y) - leaves(y)) <= 1e-8 * all,
+            "forward_process::between: where noise is infinite x_t follows the prior, but prior[", y, "] = ", prior(y),
+            " is not stationary: by the rates ", enters(y), " flow in and ", leaves(y),
+            " out; take stationary_law(rates), or a schedule with alpha(1) > 0");
+  std::vector<index_t> reached{largest_of(S, prior)};
+  std::vector<bool> seen(static_cast<std::size_t>(S));
+  seen[static_cast<std::size_t>(reached[0])] = true;
+  for (std::size_t next = 0; next < reached.size(); ++next)
+    for (index_t a = 0; a < S; ++a)
+      if (!seen[static_cast<std::size_t>(a)] && rate(a, reached[next]) > 0) {
+        seen[static_cast<std::size_t>(a)] = true;
+        reached.push_back(a);
+      }
+  for (index_t a = 0; a < S; ++a)
+    expects(seen[static_cast<std::size_t>(a)],
+            "forward_process::between: where noise is infinite x_t follows the prior, but state ", a, " never becomes state ",
+            reached[0], ", whose prior is ", prior(reached[0]), "; take a schedule with alpha(1) > 0");
 }
 
 /// Eigenvalues of reversible rates (S, S), ascending, the last one 0: (S). prior (S) > 0 with prior(a) R(a, y) = prior(y) R(y, a).

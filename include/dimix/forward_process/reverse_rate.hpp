@@ -1,10 +1,11 @@
 // Reverse rates: how often a position at x jumps to a when time runs from noise to data. By Bayes' rule, with rates of the forward process
 // R_t(a, y) = beta(t) R(a, y) and a denoiser's row p(x_0),
 //   R̂_t(x -> a) = R_t(a, x) s(a),   s(a) = sum_{x_0} p(x_0) q_{t|0}(a | x_0) / q_{t|0}(x | x_0)
-// and, over a step, how many jumps to expect: the rates times the noise that passes. x_0 that cannot have become x do not count.
-// Identity + rank one: O(1) a state, the sum too; masked or redrawn: O(1), O(S) for the sum; tables: O(S), O(S^2). scores_of.hpp has s alone.
-// Source: Campbell et al. 2022, proposition 3. Laws (tests/laws/reverse_rate.cpp): s(a) is the quotient of marginals for the exact
-// denoiser; the sum is that of the states; p(x_s | x_t) = δ + h R̂ + O(h^2).
+// and reverse_rates: over a step, how many jumps to expect to each a, the rates times the noise that passes. x_0 that cannot have become x do
+// not count. (scores_of.hpp has s alone, and rate_from_score, the rate of one jump at a time, from a score that is there.)
+// Identity + rank one: O(1) a state, the sum too; masked or redrawn: O(1), O(S) for the sum; tables: O(S), O(S^2).
+// Source: Campbell et al. 2022, proposition 1, position by position 3. Laws (tests/laws/reverse_rate.cpp): s(a) is the quotient of
+// marginals for the exact denoiser; the sum is that of the states; p(x_s | x_t) = δ + h R̂ + O(h^2).
 #pragma once
 
 #include <dimix/forward_process/scores_of.hpp>
@@ -54,43 +55,7 @@ struct rank_one_reverse_rates {
   }
 };
 
-/// The same from tables.
-template <class Reverse, class Real>
-struct table_reverse_rates {
-  Reverse reverse;
-  step_noise noise;
-
-  DIMIX_HD Real log_expected(index_t a) const {
-    using std::log;
-    const auto to = static_cast<token>(a);
-    if (to == reverse.y) return -infinity<Real>();
-    const auto& space = reverse.kernel.space;
-    const auto forth = exp_sum<Real>::of(log(static_cast<Real>(noise.forth * space.base_rate(reverse.y, to))));
-    const double jumps = noise.back * space.base_rate(to, reverse.y);
-    if (reverse.frozen || jumps == 0) return forth.log();
-    return merge(exp_sum<Real>::of(log(static_cast<Real>(jumps)) + log_score(a)), forth).log();
-  }
-  DIMIX_HD Real log_total() const {
-    exp_sum<Real> total;
-    for (index_t a = 0; a < reverse.kernel.space.max_states(); ++a) total = merge(total, exp_sum<Real>::of(log_expected(a)));
-    return total.log();
-  }
-
- private:
-  /// In double, whose range holds any quotient of floats.
-  DIMIX_HD Real log_score(index_t a) const {
-    using std::exp, std::log;
-    const auto& to_t = reverse.kernel.to_t;
-    double score = 0;
-    for (index_t z = 0; z < reverse.kernel.space.max_states(); ++z)
-      if (to_t(z, reverse.y) > 0)
-        score += static_cast<double>(exp(reverse.denoised.log_prob(z) - reverse.log_possible)) *
-                 static_cast<double>(to_t(z, a)) / static_cast<double>(to_t(z, reverse.y));
-    return static_cast<Real>(log(score));
-  }
-};
-
-/// The same from scores, where a position is masked or redrawn: O(S) for the sum.
+/// The same from scores, where a position is masked or redrawn and from tables: a score for each state, S for the sum.
 template <class Space, class Reverse, class Scores, class Real>
 struct scored_reverse_rates {
   Space space;
@@ -115,6 +80,13 @@ struct scored_reverse_rates {
     return total.log();
   }
 };
+
+template <class Real, class Space, class Reverse>
+DIMIX_HD auto scored_rates(const Space& space, const Reverse& reverse, const place& at, const step_noise& noise) {
+  const auto scores = scores_from(reverse);
+  return scored_reverse_rates<Space, Reverse, std::remove_const_t<decltype(scores)>, Real>{space,  reverse, scores,
+                                                                                           at.dim, at.now,  noise};
+}
 
 /// Those of the kind of the position; to states that it does not have there are none.
 template <class Reverse, class Rates, class Real>
@@ -142,17 +114,12 @@ DIMIX_HD auto reverse_rates(const two_time_kernel<Space, Real>& kernel, const pl
 template <class Space, class Real, class Row>
 DIMIX_HD auto reverse_rates(const table_kernel<Space, Real>& kernel, const place& at, const Row& denoised,
                             const step_noise& noise) {
-  const auto reverse = kernel.reverse(at.dim, at.now, denoised);
-  return table_reverse_rates<std::remove_const_t<decltype(reverse)>, Real>{reverse, noise};
+  return scored_rates<Real>(kernel.space, kernel.reverse(at.dim, at.now, denoised), at, noise);
 }
-
 template <class Space, class Real, class Row>
 DIMIX_HD auto reverse_rates(const mask_and_replace_kernel<Space, Real>& kernel, const place& at, const Row& denoised,
                             const step_noise& noise) {
-  const auto reverse = kernel.reverse(at.dim, at.now, denoised);
-  const auto scores = scores_of(kernel, at.dim, at.now, denoised);
-  return scored_reverse_rates<Space, std::remove_const_t<decltype(reverse)>, std::remove_const_t<decltype(scores)>, Real>{
-      kernel.space, reverse, scores, at.dim, at.now, noise};
+  return scored_rates<Real>(kernel.space, kernel.reverse(at.dim, at.now, denoised), at, noise);
 }
 template <class Space, class Real, class Kernels, class Row>
 DIMIX_HD auto reverse_rates(const mixed_kernel<Space, Real, Kernels>& kernel, const place& at, const Row& denoised,

@@ -69,7 +69,8 @@ struct closed_score_inverse {
   DIMIX_HD Real share(index_t d, token a) const { return clock().hit_t * clock().prior(d, a); }
 };
 
-/// From a table and its inverse, in double: at late times the inverse is as large as the table is forgetful.
+/// From a table and its inverse, which are in double whatever Real is: at late times the inverse is as large as the table is forgetful, and
+/// would be so many times off for a table of floats. For the same scores part(a) in float is that in double, to the rounding of `size`.
 template <class Space, class Real>
 struct table_score_inverse {
   using bare = table_score_inverse;
@@ -172,9 +173,8 @@ auto score_inverse_of(const mask_and_replace_kernel<Space, Real>& kernel) {
 }
 template <class Space, class Real>
 auto score_inverse_of(const held_table_kernel<Space, Real>& kernel) {
-  table wide(kernel.to_t.extent(0), kernel.to_t.extent(1));  // (S, S)
-  std::copy(kernel.to_t.begin(), kernel.to_t.end(), wide.begin());
-  return held_score_inverse<Space, Real>(kernel.space, kernel.held_t, std::make_shared<const table>(inverse_of(wide)));
+  return held_score_inverse<Space, Real>(kernel.space, kernel.held_t,
+                                         std::make_shared<const table>(inverse_of(*kernel.wide_t)));
 }
 template <class Space, class Real, class Kernels>
 auto score_inverse_of(const mixed_kernel<Space, Real, Kernels>& kernel) {

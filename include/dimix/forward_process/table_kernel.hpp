@@ -107,13 +107,15 @@ struct table_kernel {
 template <class Space, class Real>
 struct held_table_kernel : table_kernel<Space, Real> {
   std::shared_ptr<const array<Real, 2>> held_s, held_t, held_step;
+  std::shared_ptr<const table> wide_t;  // (S, S)  q(x_t | x_0) in double, for who inverts it
 
   held_table_kernel(const Space& states, std::shared_ptr<const array<Real, 2>> s, std::shared_ptr<const array<Real, 2>> t,
-                    std::shared_ptr<const array<Real, 2>> between)
+                    std::shared_ptr<const array<Real, 2>> between, std::shared_ptr<const table> wide)
       : table_kernel<Space, Real>{states, *s, *t, *between},
         held_s(std::move(s)),
         held_t(std::move(t)),
-        held_step(std::move(between)) {}
+        held_step(std::move(between)),
+        wide_t(std::move(wide)) {}
 };
 
 }  // namespace dimix

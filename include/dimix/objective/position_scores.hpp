@@ -3,7 +3,8 @@
 //   of a denoiser  s_θ(y) = sum_z p_0(z) q_{t|0}(y | z) / q_{t|0}(x | z)        z that cannot have become x do not count
 // and the way back:  pull(y) = d loss / d s_θ(y)  ->  slope(z) = d loss / d log p_0(z) = p_0(z) sum_y pull(y) q(y | z) / q(x | z).
 // Identity + rank one: O(1) a score, O(S) for all slopes; others: O(S) a score, O(S^2) for all slopes.
-// Source: Campbell et al. 2022 (proposition 3), SEDD (Lou et al. 2024). Laws: those of the bounds, nelbo.hpp, ct_elbo.hpp, score_entropy.hpp.
+// The sum itself is that of forward_process/scores_of.hpp. Source: Campbell et al. 2022 (propositions 1 and 3), SEDD (Lou et al. 2024). Laws:
+// those of the bounds, nelbo.hpp, ct_elbo.hpp, score_entropy.hpp.
 #pragma once
 
 #include <dimix/forward_process.hpp>
@@ -57,20 +58,7 @@ struct rank_one_position_scores {
   }
 };
 
-/// q(y | z) / q(x | z) from tables. In double, whose range holds any quotient of floats; those of the smallest doubles can be infinite, and
-/// count only where something asks for them.
-template <class Real>
-struct table_quotients {
-  view<const Real, 2> made, seen;  // (S, S)  q(y | z) above and below: the same table
-  token x;
-
-  DIMIX_HD index_t states() const { return made.extent(0); }
-  DIMIX_HD double operator()(index_t z, index_t y) const {
-    return seen(z, x) > 0 ? static_cast<double>(made(z, y)) / static_cast<double>(seen(z, x)) : 0.0;
-  }
-};
-
-/// The same from any kernel.
+/// q(y | z) / q(x | z) from any kernel, as table_quotients from tables.
 template <class Kernel>
 struct kernel_quotients {
   Kernel kernel;
@@ -100,9 +88,7 @@ struct summed_position_scores {
   }
 
   DIMIX_HD Real of_model(index_t y, Real) const {
-    double sum = 0;
-    for (index_t z = 0; z < quotient.states(); ++z) sum += product_or_zero(static_cast<double>(tile[z]), quotient(z, y));
-    return static_cast<Real>(sum);
+    return static_cast<Real>(summed_score(quotient, y, [this](index_t z) { return tile[z]; }));
   }
   DIMIX_HD Real log_of_model(index_t y, Real log_p) const {
     using std::log;

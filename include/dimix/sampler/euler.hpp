@@ -2,8 +2,9 @@
 // because much of the field samples with it, and because rates compose (correctors, predictor_corrector.hpp). Two forms:
 //   exponential   a position leaves with probability 1 - e^-Λ, Λ the expected number of its jumps, and lands in proportion to them
 //   linear        δ + h R̂, whose jumps are scaled down to 1 where they sum to more: h too long for it
-// Where noise at t is infinite (alpha_t = 0), the clock of noise cannot tell how much of the step's data to reveal, and a hidden position stays:
-// end the grid below t = 1 there, or take the frozen rate.
+// Where noise at t is infinite (alpha_t = 0), the clock of noise cannot tell how much of the step's data to reveal, and a hidden position
+// stays through that step: end the grid below t = 1 there. Where noise is identity + rank one the frozen rate reveals there too, -alpha' (t - s)
+// of the data. With mask_and_replace, or tables that hide, it is itself infinite there, and refused.
 // Source: SEDD (Lou et al. 2024) EulerPredictor, discrete flow matching (Campbell et al. 2024; Gat et al. 2024). Laws
 // (tests/laws/sampler_jumps.cpp): rows sum to 1; (row - δ) / h -> R̂; an error O(1/N) for D = 1.
 #pragma once

@@ -14,7 +14,7 @@ namespace dimix {
 /// How a step from t to s measures the noise that passes.
 enum class jump_clock {
   noise,       // sigma(t) - sigma(s): no error from beta
-  frozen_rate  // beta(t) (t - s), as released code has it
+  frozen_rate  // beta(t) (t - s), as released code has it; refused where beta(t) is infinite and no limit of the rates is known
 };
 
 /// With which probability a position leaves when it would jump Λ times.
@@ -24,14 +24,37 @@ enum class jump_form {
   single        // Λ e^-Λ: that there is exactly one
 };
 
-/// The noise between s and t. Infinite noise is 1e20: more jumps than can be told apart.
+/// Whether rates back have a limit where beta is infinite. Where noise is identity + rank one they do, as beta alpha = -alpha' is finite,
+/// and where a table of rates leads to every state, which then jumps for certain. A hidden token of mask_and_replace does not: it leaves
+/// at a rate like beta alpha^c = -alpha' / alpha^(1 - c), c < 1; nor does one whose table lets states die out, each at a pace of its own.
+template <state_space Space>
+bool rates_have_limit(const Space& space) {
+  if constexpr (requires { space.spaces(); }) {
+    bool all = true;
+    space.spaces().each([&all](const auto& own) { all = all && rates_have_limit(own); });
+    return all;
+  } else {
+    if constexpr (rate_space<Space>)
+      for (token s = 0; s < space.states(0); ++s)
+        if (space.prior(0, s) == 0) return false;
+    return rate_space<Space> || !replacing_space<Space>;
+  }
+}
+
+/// The noise between s and t. Infinite noise is 1e20: more jumps than can be told apart. Throws for a frozen rate without a limit.
 template <class Process>
 step_noise noise_between(const Process& process, double s, double t, jump_clock clock) {
   const auto& schedule = process.schedule();
   const double most = 1e20;
-  if (clock == jump_clock::frozen_rate)
-    return {smaller(rate(schedule, t) * (t - s), most), -alpha_prime(schedule, t) * (t - s)};
-  const double passed = s == t ? 0.0 : total_noise(schedule, t) - (s == 0 ? 0.0 : total_noise(schedule, s));
+  if (s == t) return {0, 0};
+  if (clock == jump_clock::frozen_rate) {
+    const double back = rate(schedule, t) * (t - s);
+    expects(back < infinity<double>() || rates_have_limit(process.space()), "jump_clock::frozen_rate: at t = ", t,
+            " noise is infinite, and the rate at which a hidden token of this space leaves has no finite limit; begin the grid "
+            "below, or take jump_clock::noise or the ancestral sampler");
+    return {back < most ? back : most, -alpha_prime(schedule, t) * (t - s)};
+  }
+  const double passed = total_noise(schedule, t) - (s == 0 ? 0.0 : total_noise(schedule, s));
   return passed < most ? step_noise{passed, passed * alpha(schedule, t)} : step_noise{most, 0};
 }
 
@@ -58,7 +81,8 @@ struct one_jump_row {
       case jump_form::linear:
         return {rates, -larger(log_total, Real(0)), log1p(-smaller(total, Real(1))), now, denoises};
       default:
-        return {rates, -total, log1p(-total * exp(-total)), now, denoises};
+        // in one exponent: total may overflow, where the share is 0 and the position stays
+        return {rates, -total, log1p(-exp(log_total - total)), now, denoises};
     }
   }
 

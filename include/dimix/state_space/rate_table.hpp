@@ -14,7 +14,7 @@ class rate_table {
   static constexpr bool states_vary = false;
 
   /// rates (S, S): from, to; the diagonal is not read. prior (S): the law of x_1; stationary_law(rates) unless noise at t = 1 is not
-  /// complete.
+  /// complete. Whether it is stationary is checked where noise is infinite (forward_process/rate_matrix.hpp), as no other noise needs it.
   rate_table(view<const double, 2> rates, view<const double, 1> prior) : rates_(rates), prior_(prior) {
     const index_t S = rates.extent(0);
     expects(S >= 2 && rates.extent(1) == S, "rate_table: rates has shape ", shape_of(rates),

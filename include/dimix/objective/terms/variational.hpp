@@ -12,7 +12,7 @@
 
 namespace dimix {
 
-/// q(x_s | x_t, x_0), as a target.
+/// q(x_s | x_t, x_0), as a target; 0 for states that the position does not have.
 template <class Real, class Kernel>
 struct posterior_rows {
   view<const Kernel, 1> kernels;  // (B)  process.between(s[b], t[b])
@@ -20,14 +20,16 @@ struct posterior_rows {
 
   static constexpr const char* name() { return "posterior_divergence"; }
   DIMIX_HD Real operator()(index_t b, index_t d, index_t s) const {
+    if (s >= kernels[b].space.states(d)) return Real(0);
     return static_cast<Real>(kernels[b].posterior(d, x_0(b, d), x_t(b, d), static_cast<token>(s)));
   }
-  void check(const char*, index_t B, index_t D, index_t S) const {
+  void check(const char*, index_t B, index_t D, index_t) const {
     expects_shape("posterior_divergence: kernels", kernels, B);
     expects_shape("posterior_divergence: x_0", x_0, B, D);
     expects_shape("posterior_divergence: x_t", x_t, B, D);
     for (index_t b = 0; b < B; ++b)
       for (index_t d = 0; d < D; ++d) {
+        const index_t S = kernels[b].space.states(d);
         for (const token x : {x_0(b, d), x_t(b, d)})
           expects(x >= 0 && x < S, "posterior_divergence: x_0[", b, ", ", d, "] = ", x_0(b, d), " and x_t = ", x_t(b, d),
                   " must lie in [0, ", S, ")");
