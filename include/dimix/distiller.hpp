@@ -45,9 +45,9 @@ class distiller {
                 "dimix/denoiser.hpp");
 
  public:
-  distiller(const Process& process, const Teacher& teacher, Student& student, AtU at_u = {}, distiller_options options = {},
+  distiller(const Process& forward, const Teacher& teacher, Student& student, AtU at_u = {}, distiller_options options = {},
             Backend run_on = Backend{}, Extra... extra)
-      : process_(process),
+      : process_(forward),
         teacher_(teacher),
         student_(student),
         at_u_(at_u),

@@ -23,9 +23,9 @@ class score_network {
 
  public:
   /// The network is referred to. It has one output for each state.
-  score_network(const Process& process, Net& net) : process_(process), net_(net) {
-    expects(net.outputs() == process.max_states(), "score_network: the network has ", net.outputs(),
-            " outputs, but there are S = ", process.max_states(), " states to score");
+  score_network(const Process& forward, Net& net) : process_(forward), net_(net) {
+    expects(net.outputs() == forward.max_states(), "score_network: the network has ", net.outputs(),
+            " outputs, but there are S = ", forward.max_states(), " states to score");
   }
 
   index_t outputs() const { return process_.max_states(); }

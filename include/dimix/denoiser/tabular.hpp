@@ -18,13 +18,13 @@ template <class Process>
 class tabular {
  public:
   /// sequences (n, D) with probabilities (n) that sum to 1 (within 1e-9).
-  tabular(const Process& process, view<const token, 2> sequences, view<const double, 1> probabilities)
-      : process_(process),
+  tabular(const Process& forward, view<const token, 2> sequences, view<const double, 1> probabilities)
+      : process_(forward),
         D_(sequences.extent(1)),
         sequences_(sequences.begin(), sequences.end()),
         probabilities_(probabilities.begin(), probabilities.end()) {
     expects_shape("tabular: probabilities", probabilities, sequences.extent(0));
-    expects_tokens("tabular: sequences", sequences, process.space());
+    expects_tokens("tabular: sequences", sequences, forward.space());
     double total = 0;
     for (double p : probabilities_) {
       expects(p >= 0, "tabular: a probability is ", p);

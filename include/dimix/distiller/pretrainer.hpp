@@ -22,8 +22,8 @@ class pretrainer {
                 "dimix/denoiser.hpp");
 
  public:
-  pretrainer(const Process& process, Net& net, pretrainer_options options = {}, Backend run_on = Backend{})
-      : process_(process), net_(net), options_(options), run_on_(run_on) {
+  pretrainer(const Process& forward, Net& net, pretrainer_options options = {}, Backend run_on = Backend{})
+      : process_(forward), net_(net), options_(options), run_on_(run_on) {
     expects(options.shortest_time > 0 && options.shortest_time < 1, "pretrainer: shortest_time = ", options.shortest_time,
             " lies outside (0, 1)");
   }

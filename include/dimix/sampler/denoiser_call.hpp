@@ -31,8 +31,8 @@ void draw_path_latents(const Net& net, rng random, view<const std::uint64_t, 1> 
 template <class Real, class Process, class Net, backend Backend>
 class denoiser_call {
  public:
-  denoiser_call(const Process& process, const Net& net, const Backend& run_on)
-      : process_(process), net_(net), run_on_(run_on) {}
+  denoiser_call(const Process& forward, const Net& net, const Backend& run_on)
+      : process_(forward), net_(net), run_on_(run_on) {}
 
   /// Asks at x_t (B, D) and t (B) with λ (B, M, L). items (B) are ids, which may be missing; classes (B) or none; `step` is the number of
   /// the call. `name` begins the sentences of errors.

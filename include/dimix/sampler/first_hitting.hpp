@@ -42,9 +42,9 @@ class first_hitting_sampler {
  public:
   using state_type = sampler_state;
 
-  first_hitting_sampler(const Process& process, const Net& net, latent_scope scope = latent_scope::per_path,
+  first_hitting_sampler(const Process& forward, const Net& net, latent_scope scope = latent_scope::per_path,
                         const Backend& run_on = Backend{})
-      : process_(process), scope_(scope), call_(process, net, run_on) {}
+      : process_(forward), scope_(scope), call_(forward, net, run_on) {}
 
   /// One reveal for every item that has something masked: tokens (B, D) in place; t (B) in [0, 1], moved to the time of the reveal;
   /// items (B) are ids. Items that are done stay as they are and are not asked for. Advances state.step. Returns how many were revealed.

@@ -59,14 +59,14 @@ class reveal_sampler {
  public:
   using state_type = reveal_state;
 
-  reveal_sampler(const Process& process, const Net& net, Ordering order = {}, Allocation allocate = {}, Proposal propose = {},
+  reveal_sampler(const Process& forward, const Net& net, Ordering order = {}, Allocation allocate = {}, Proposal propose = {},
                  reveal_sampler_options options = {}, Backend run_on = Backend{})
-      : process_(process),
+      : process_(forward),
         order_(order),
         allocate_(allocate),
         propose_(propose),
         options_(options),
-        call_(process, net, run_on) {}
+        call_(forward, net, run_on) {}
 
   /// One step for every item: tokens (B, D) go from t to s (B) in place, 0 <= s <= t <= 1; items (B) are ids. Advances state.step. A
   /// step to s = 0 reveals everything. Where all is revealed the network is not called. O(B D S) beside it.

@@ -63,9 +63,9 @@ class confident_remasking {
  public:
   using state_type = confident_state;
 
-  confident_remasking(const Process& process, const Net& net, Rate rate, sampler_options options = {},
+  confident_remasking(const Process& forward, const Net& net, Rate rate, sampler_options options = {},
                       const Backend& run_on = Backend{})
-      : rate_(rate), steps_(process, net, options, method_of(rate, {}, {}), run_on) {}
+      : rate_(rate), steps_(forward, net, options, method_of(rate, {}, {}), run_on) {}
 
   /// One step for every item, as sampler::step. Errors: given.evidence, which has no ψ and no share.
   void step(confident_state& state, view<token, 2> tokens, view<const double, 1> s, view<const double, 1> t,
