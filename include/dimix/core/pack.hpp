@@ -147,8 +147,9 @@ pack<First, Second, Rest...> make_pack(const First& first, const Second& second,
   return {first, make_pack(second, rest...)};
 }
 
+/// Inlined, for where it is not g++ warns of a pack of empty values, which have no bytes to write, as not initialised.
 template <class First, class... Rest, class F>
-auto map(const pack<First, Rest...>& values, const F& f) {
+[[gnu::always_inline]] inline auto map(const pack<First, Rest...>& values, const F& f) {
   if constexpr (sizeof...(Rest) == 0) {
     return pack<decltype(f(values.first))>{f(values.first)};
   } else {
