@@ -89,10 +89,6 @@ class marginalisation {
     expects(first == 0 || first == observed_, "marginalisation::observe: chunks come in order, but component ", first,
             " follows the first ", observed_);
     closed_ = false;
-    if (first == 0) {
-      log_marginal_.fill(-infinity<Real>());
-      spread_.fill(Real(0));
-    }
     run_on.template sweep<Real>(
         batch() * dims(), 0,
         observe_row<Real, Storage, Head, Visit>{head_, tokens_, chunk, first, log_weights_.whole(), states_, options_.marginals,

@@ -1,4 +1,4 @@
-// The CPU backend: one serial group per row, rows shared among the threads of a pool.
+// The CPU backend: one thread with its vector lanes per row, rows shared among the threads of a pool.
 #pragma once
 
 #include <dimix/backend.hpp>
@@ -34,7 +34,7 @@ class cpu {
       auto& mine = scratch[static_cast<std::size_t>(worker)];
       mine.resize(static_cast<std::size_t>(tile));
       for (index_t row = c * chunk; row < smaller(rows, (c + 1) * chunk); ++row)
-        body(serial_group{}, view<Real, 1>(mine.data(), tile), row);
+        body(vector_group<Real>{}, view<Real, 1>(mine.data(), tile), row);
     });
   }
 
