@@ -100,18 +100,20 @@ struct vector_group {
   static constexpr int width = native_lanes<Real>;
   using lanes_of_indices = lane_index<width>;
 
+  DIMIX_EXEC_CHECK_DISABLE
   template <class F>
-  void for_each(index_t n, F f) const {
+  DIMIX_HD void for_each(index_t n, F f) const {
     index_t i = 0;
-    if constexpr (width > 1 && index_into<lanes_of_indices, F>)
+    if constexpr (takes_lanes<F>())
       for (; i + width <= n; i += width) f(lanes_of_indices{i});
     for (; i < n; ++i) f(i);
   }
+  DIMIX_EXEC_CHECK_DISABLE
   template <class T, class Op, class F>
-  T reduce(index_t n, T identity, Op op, F f) const {
+  DIMIX_HD T reduce(index_t n, T identity, Op op, F f) const {
     T total = identity;
     index_t i = 0;
-    if constexpr (width > 1 && std::is_same_v<T, Real> && index_into<lanes_of_indices, F>)
+    if constexpr (takes_lanes<F>() && std::is_same_v<T, Real>)
       if (n >= width) {
         lanes<Real, width> part[4] = {identity, identity, identity, identity};
         for (; i + 4 * width <= n; i += 4 * width)
@@ -123,8 +125,17 @@ struct vector_group {
     for (; i < n; ++i) total = op(total, f(i));
     return total;
   }
-  bool leader() const { return true; }
-  void sync() const {}
+  DIMIX_HD bool leader() const { return true; }
+  DIMIX_HD void sync() const {}
+
+ private:
+  template <class F>
+  DIMIX_HD static constexpr bool takes_lanes() {
+    if constexpr (width > 1)
+      return index_into<lanes_of_indices, F>;
+    else
+      return false;
+  }
 };
 
 }  // namespace DIMIX_TARGET

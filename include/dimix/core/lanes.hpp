@@ -72,6 +72,9 @@ struct number_at {
   using type = Real;
 };
 
+template <class Real, int W>
+struct lanes;
+
 #if DIMIX_LANE_BYTES > 0
 
 template <class T, int W>
