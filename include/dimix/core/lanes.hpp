@@ -238,7 +238,8 @@ lanes<Real, W> log(lanes<Real, W> x) {
   using words = typename whole::words;
   const auto tiny = x < L(constants::least_normal);
   const L normal = select(tiny, x * L(static_cast<Real>(typename L::word{1} << constants::fraction_bits)), x);
-  const words bits = __builtin_bit_cast(words, normal.each) + ((constants::bias << constants::fraction_bits) - constants::sqrt_half);
+  const words bits =
+      __builtin_bit_cast(words, normal.each) + ((constants::bias << constants::fraction_bits) - constants::sqrt_half);
   const numbers f = __builtin_bit_cast(numbers, (bits & constants::fraction) + constants::sqrt_half) - Real(1);
   const numbers n = whole::value((bits >> constants::fraction_bits) - constants::bias) -
                     select(tiny, L(Real(constants::fraction_bits)), L(Real(0))).each;
