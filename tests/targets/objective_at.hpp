@@ -6,6 +6,15 @@
 
 namespace targets {
 
+/// How many numbers a group that a sweep hands out takes at once. One type for all files: which code it gets is up to the backend's type.
+struct width_of_group {
+  int* seen;
+  template <class Group>
+  void operator()(const Group&, dimix::view<float, 1>, dimix::index_t) const {
+    *seen = Group::width;
+  }
+};
+
 /// The loss, then the gradient (B, M, D, S), of noise that depends on nothing else. Storage: of the outputs and of the gradient.
 template <class Storage>
 std::vector<double> TARGET_NAME() {

@@ -24,6 +24,9 @@ void check_agreement(const std::vector<double>& here, const std::vector<double>&
 }  // namespace
 
 TEST_CASE("an objective compiled for this processor agrees with one compiled for any") {
+  int seen = 0;
+  dimix::cpu(1).sweep<float>(1, 0, targets::width_of_group{&seen});
+  CHECK(seen == dimix::native_lanes<float>);
   MESSAGE("lanes of float: ", dimix::native_lanes<float>, " here, ", targets::native_width(), " there");
   check_agreement(targets::portable<float>(), targets::native_floats(), 2e-6);
   check_agreement(targets::portable<dimix::bfloat16>(), targets::native_bfloats(),

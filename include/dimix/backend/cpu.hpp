@@ -10,6 +10,8 @@
 
 namespace dimix {
 
+inline namespace DIMIX_TARGET {
+
 /// Memory for the tiles of rows, which a thread keeps between sweeps. A sweep inside a row takes another.
 template <class Real>
 class scratch {
@@ -69,6 +71,8 @@ class cpu {
 
   std::shared_ptr<thread_pool> pool_;
 };
+
+}  // namespace DIMIX_TARGET
 
 static_assert(backend<cpu>);
 
