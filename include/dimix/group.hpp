@@ -82,14 +82,14 @@ struct lane_group {
   DIMIX_HD void sync() const {}
 };
 
-/// Whether f may be called with I: an index or lanes of indices. A body that takes lanes says so:
-///   [&]<index_of<Row> I>(I s) { return row.log_prob(s); }       with a Row that takes them, else with single indices only
-template <class I, class F>
-concept index_into = std::invocable<const F&, I>;
-template <class I, class Row>
-concept index_of = requires(const Row row, I i) { row.log_prob(i); };
-template <class I, class Slope, class Write>
-concept slope_index = index_into<I, Slope> && std::invocable<const Write&, I, std::invoke_result_t<const Slope&, I>>;
+/// Whether f may be called with At: an index or lanes of indices. A body that takes lanes says so:
+///   [&]<index_of<Row> At>(At s) { return row.log_prob(s); }       with a Row that takes them, else with single indices only
+template <class At, class F>
+concept index_into = std::invocable<const F&, At>;
+template <class At, class Row>
+concept index_of = requires(const Row row, At i) { row.log_prob(i); };
+template <class At, class Slope, class Write>
+concept slope_index = index_into<At, Slope> && std::invocable<const Write&, At, std::invoke_result_t<const Slope&, At>>;
 
 inline namespace DIMIX_TARGET {
 

@@ -67,7 +67,7 @@ struct lane_index {
 };
 
 /// What a formula in Real gives at an index: a Real, or lanes of them.
-template <class Real, class I>
+template <class Real, class At>
 struct number_at {
   using type = Real;
 };

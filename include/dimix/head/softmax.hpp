@@ -12,8 +12,8 @@ struct exp_above {
   Real top;
 
   DIMIX_EXEC_CHECK_DISABLE
-  template <index_into<Value> I>
-  DIMIX_HD auto operator()(I i) const {
+  template <index_into<Value> At>
+  DIMIX_HD auto operator()(At i) const {
     using std::exp;
     return exp(value(i) - top);
   }
@@ -35,8 +35,8 @@ struct softmax_row {
   Real log_normaliser;
 
   DIMIX_HD token fixed() const { return -1; }
-  template <class I>
-  DIMIX_HD auto log_prob(I s) const {
+  template <class At>
+  DIMIX_HD auto log_prob(At s) const {
     return read<Real>(raw, s) - log_normaliser;
   }
 
@@ -44,7 +44,7 @@ struct softmax_row {
   template <class Group, class Slope, class Write>
   DIMIX_HD void backward(const Group& group, index_t S, const Slope& slope, const Write& write) const {
     const Real total = group.reduce(S, Real(0), plus{}, slope);
-    group.for_each(S, [&]<slope_index<Slope, Write> I>(I s) {
+    group.for_each(S, [&]<slope_index<Slope, Write> At>(At s) {
       using std::exp;
       write(s, slope(s) - exp(log_prob(s)) * total);
     });

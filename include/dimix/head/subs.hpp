@@ -17,9 +17,9 @@ struct subs_row {
 
   DIMIX_HD token fixed() const { return now == mask ? token{-1} : now; }
 
-  template <class I>
-  DIMIX_HD auto log_prob(I s) const {
-    using number = typename number_at<Real, I>::type;
+  template <class At>
+  DIMIX_HD auto log_prob(At s) const {
+    using number = typename number_at<Real, At>::type;
     if (now != mask) return select(equals<Real>(s, now), number(Real(0)), number(excluded));
     return masked.log_prob(s) + select(equals<Real>(s, mask), number(excluded), number(Real(0)));
   }
@@ -28,11 +28,11 @@ struct subs_row {
   template <class Group, class Slope, class Write>
   DIMIX_HD void backward(const Group& group, index_t S, const Slope& slope, const Write& write) const {
     if (now != mask) return group.for_each(S, [&](index_t s) { write(s, Real(0)); });
-    const auto live = [&]<index_into<Slope> I>(I s, auto value) {
+    const auto live = [&]<index_into<Slope> At>(At s, auto value) {
       return select(equals<Real>(s, mask), decltype(value)(Real(0)), value);
     };
-    const Real total = group.reduce(S, Real(0), plus{}, [&]<index_into<Slope> I>(I s) { return live(s, slope(s)); });
-    group.for_each(S, [&]<slope_index<Slope, Write> I>(I s) {
+    const Real total = group.reduce(S, Real(0), plus{}, [&]<index_into<Slope> At>(At s) { return live(s, slope(s)); });
+    group.for_each(S, [&]<slope_index<Slope, Write> At>(At s) {
       using std::exp;
       write(s, live(s, slope(s) - exp(masked.log_prob(s)) * total));
     });
@@ -52,11 +52,10 @@ struct subs {
   template <class Real, class Group, class Storage>
   DIMIX_HD Real observe(const Group& group, view<const Storage, 1> raw, place at) const {
     if (at.now != mask) return Real(0);
-    return log_sum_exp<Real>(group, raw.extent(0),
-                             [&]<class I>(I s) {
-                               const auto z = read<Real>(raw, s);
-                               return select(equals<Real>(s, mask), decltype(z + z)(-infinity<Real>()), z);
-                             });
+    return log_sum_exp<Real>(group, raw.extent(0), [&]<class At>(At s) {
+      const auto z = read<Real>(raw, s);
+      return select(equals<Real>(s, mask), decltype(z + z)(-infinity<Real>()), z);
+    });
   }
 
   template <class Real, class Storage>

@@ -51,8 +51,8 @@ struct observe_row {
   DIMIX_HD void add_to_marginals(const Group& group, const Row& row, index_t b, index_t m, index_t d) const {
     const view<Real, 1> highest = top.row(b, d), sum = spread.row(b, d);  // (S)
     const Real log_weight = row.fixed() >= 0 ? Real(0) : log_weights(b, m);
-    group.for_each(highest.extent(0), [&]<index_of<Row> I>(I s) {
-      using number = typename number_at<Real, I>::type;
+    group.for_each(highest.extent(0), [&]<index_of<Row> At>(At s) {
+      using number = typename number_at<Real, At>::type;
       const number x = row.log_prob(s) + log_weight, none = -infinity<Real>(), zero = Real(0), one = Real(1);
       if (m == 0) {
         write(highest, s, x);

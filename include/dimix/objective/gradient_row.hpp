@@ -15,15 +15,15 @@ struct objective_site {
   view<const Real, 3> log_marginals;  // (B, D, S)
 };
 
-/// Whether the terms of a kind can be asked at I: lanes of indices, or one index, which all can.
-template <class I, class Real, class... Terms>
-concept index_of_components = ((!Terms::uses_components || requires(const Terms t, index_t b, I s,
-                                                                    typename number_at<Real, I>::type x) {
+/// Whether the terms of a kind can be asked at At: lanes of indices, or one index, which all can.
+template <class At, class Real, class... Terms>
+concept index_of_components = ((!Terms::uses_components || requires(const Terms t, index_t b, At s,
+                                                                    typename number_at<Real, At>::type x) {
                                 t.component(b, b, s, x);
                               }) && ...);
-template <class I, class Real, class... Terms>
-concept index_of_marginals = ((!Terms::uses_marginals || requires(const Terms t, index_t b, I s,
-                                                                  typename number_at<Real, I>::type x) {
+template <class At, class Real, class... Terms>
+concept index_of_marginals = ((!Terms::uses_marginals || requires(const Terms t, index_t b, At s,
+                                                                  typename number_at<Real, At>::type x) {
                                t.marginal(b, b, s, x);
                              }) && ...);
 
@@ -43,8 +43,8 @@ struct component_visit {
     terms.each([&](const auto& term, index_t j) {
       if constexpr (std::decay_t<decltype(term)>::uses_components) {
         const Real value =
-            exp(log_weights(b, m)) * group.reduce(states, Real(0), plus{}, [&]<index_of_components<Real, Terms...> I>(I s)
-                                                    requires index_of<I, Row>
+            exp(log_weights(b, m)) * group.reduce(states, Real(0), plus{}, [&]<index_of_components<Real, Terms...> At>(At s)
+                                                    requires index_of<At, Row>
                                                   { return term.component(b, d, s, row.log_prob(s)).value; });
         if (group.leader()) values(j, b, d) = (m == 0 ? Real(0) : values(j, b, d)) + value;
         weighted += term.weight(b) * value;
@@ -71,7 +71,7 @@ struct value_row {
       Real value = Real(0);
       if constexpr (term_type::uses_components) value += component_values(j, b, d);
       if constexpr (term_type::uses_marginals)
-        value += group.reduce(site.log_marginals.extent(2), Real(0), plus{}, [&]<index_of_marginals<Real, Terms...> I>(I s) {
+        value += group.reduce(site.log_marginals.extent(2), Real(0), plus{}, [&]<index_of_marginals<Real, Terms...> At>(At s) {
           return term.marginal(b, d, s, read<Real>(site.log_marginals.row(b, d), s)).value;
         });
       if constexpr (term_type::uses_joint) {
@@ -142,8 +142,8 @@ struct gradient_row {
   /// U(s) = sum over terms of weight d value / d log P_d(s)
   template <class Group>
   DIMIX_HD void marginal_slopes(const Group& group, index_t b, index_t d, view<Real, 1> U) const {
-    group.for_each(U.extent(0), [&]<index_of_marginals<Real, Terms...> I>(I s) {
-      typename number_at<Real, I>::type total = Real(0);
+    group.for_each(U.extent(0), [&]<index_of_marginals<Real, Terms...> At>(At s) {
+      typename number_at<Real, At>::type total = Real(0);
       terms.each([&](const auto& term, index_t) {
         if constexpr (std::decay_t<decltype(term)>::uses_marginals)
           total += term.marginal(b, d, s, read<Real>(site.log_marginals.row(b, d), s)).slope * term.weight(b);
@@ -172,17 +172,17 @@ struct gradient_row {
     using std::exp;
     const Real log_weight = site.log_weights(b, m), weight = exp(log_weight);
     // ρ_m(s) U(s)
-    const auto marginal_part = [&]<index_of<Row> I>(I s) {
-      using number = typename number_at<Real, I>::type;
+    const auto marginal_part = [&]<index_of<Row> At>(At s) {
+      using number = typename number_at<Real, At>::type;
       const number weighted = row.log_prob(s) + log_weight, of_all = read<Real>(U, s), zero = Real(0);
       const auto counts = of_all != zero && weighted > number(-infinity<Real>());
       if (!any(counts)) return zero;
       return select(counts, exp(weighted - read<Real>(site.log_marginals.row(b, d), s)) * of_all, zero);
     };
-    group.for_each(U.extent(0), [&]<index_of<Row> I>(I s)
-                     requires index_of_components<I, Real, Terms...>
+    group.for_each(U.extent(0), [&]<index_of<Row> At>(At s)
+                     requires index_of_components<At, Real, Terms...>
                    {
-                     typename number_at<Real, I>::type total = Real(0);
+                     typename number_at<Real, At>::type total = Real(0);
                      if constexpr (reads_marginals) total = marginal_part(s);
                      terms.each([&](const auto& term, index_t) {
                        if constexpr (std::decay_t<decltype(term)>::uses_components)

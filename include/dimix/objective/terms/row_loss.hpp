@@ -21,11 +21,11 @@ inline constexpr bool target_in_memory<view<const Real, 3>> = true;
 
 template <class Distance, class Number>
 concept distance_of = requires(Number x) { Distance::at(x, x); };
-template <class I, class Target>
-concept target_index = std::convertible_to<I, index_t> || target_in_memory<Target>;
+template <class At, class Target>
+concept target_index = std::convertible_to<At, index_t> || target_in_memory<Target>;
 
-template <class Real, class Target, class I>
-DIMIX_HD auto target_at(const Target& target, index_t b, index_t d, I s) {
+template <class Real, class Target, class At>
+DIMIX_HD auto target_at(const Target& target, index_t b, index_t d, At s) {
   if constexpr (target_in_memory<Target>)
     return read<Real>(target.row(b, d), s);
   else
@@ -39,12 +39,12 @@ struct row_loss {
 
   static constexpr bool uses_components = Rows == rows_of::components, uses_marginals = !uses_components, uses_joint = false;
   DIMIX_HD Real weight(index_t b) const { return weights(b); }
-  template <target_index<Target> I, class Number>
-  DIMIX_HD slope_of<Number> component(index_t b, index_t d, I s, Number log_p) const requires distance_of<Distance, Number> {
+  template <target_index<Target> At, class Number>
+  DIMIX_HD slope_of<Number> component(index_t b, index_t d, At s, Number log_p) const requires distance_of<Distance, Number> {
     return Distance::at(target_at<Real>(target, b, d, s), log_p);
   }
-  template <target_index<Target> I, class Number>
-  DIMIX_HD slope_of<Number> marginal(index_t b, index_t d, I s, Number log_p) const requires distance_of<Distance, Number> {
+  template <target_index<Target> At, class Number>
+  DIMIX_HD slope_of<Number> marginal(index_t b, index_t d, At s, Number log_p) const requires distance_of<Distance, Number> {
     return Distance::at(target_at<Real>(target, b, d, s), log_p);
   }
   void check(index_t B, index_t D, index_t S, index_t) const {
