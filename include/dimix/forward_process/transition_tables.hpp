@@ -7,7 +7,7 @@
 // of P, and hexadecimal digits, products of kept tables E(digit 16^k).
 // Cost of a new τ: one product of S x S matrices per non-zero digit of Λτ and about 25 S^2 for the rest; a τ seen lately is looked up. Memory:
 // 8 S^2 bytes per power (at most 64), per digit that occurred, and per table among the last `capacity`.
-// Laws (tests/laws/transition_tables.cpp): rows sum to 1; E(x + y) = E(x) E(y); E(0) = I; derivative at 0 = R; π exp(τR) = π.
+// Laws (tests/laws/forward_process.cpp): rows sum to 1; E(x + y) = E(x) E(y); E(0) = I; derivative at 0 = R; π exp(τR) = π.
 #pragma once
 
 #include <dimix/core/array.hpp>
