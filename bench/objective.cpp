@@ -3,6 +3,7 @@
 // does; `raw` is the same arithmetic in plain loops over pointers, on memory that is kept from one call to the next.
 // Both share rows among the same threads. Axes: B, M, K (draws of the student), D, S, threads; K + 1 targets in all.
 // items: raw outputs. Exponentials: four a raw output.
+#include <dimix/core/memory.hpp>
 #include <dimix/objective.hpp>
 
 #include "support.hpp"
@@ -62,10 +63,11 @@ struct inputs {
   }
 };
 
-float with_library(const sizes& n, const inputs& in, array<float, 4>& gradient, const dimix::cpu& run_on) {
+float with_library(const sizes& n, const inputs& in, array<float, 4>& gradient, const dimix::cpu& run_on,
+                   dimix::recycled_memory& memory) {
   using real_weights = dimix::item_weights<float>;
   auto loss = dimix::make_objective<float>(
-      dimix::softmax{}, view<const token, 2>(in.x_t), n.M, n.S, dimix::objective_options<float>{},
+      dimix::softmax{}, view<const token, 2>(in.x_t), n.M, n.S, dimix::objective_options<float>{.memory = &memory},
       dimix::correlation<float>{.tokens = in.x_0, .weights = real_weights{.common = datapoint_weight}},
       dimix::consistency<float>{.draws = {.tokens = in.draws}, .rows = {.target = in.student}},
       dimix::marginal_divergence<float>{.target = in.teacher, .weights = real_weights{.common = marginal_weight}});
@@ -218,6 +220,7 @@ struct problem {
   inputs in;
   array<float, 4> gradient;  // (B, M, D, S)
   dimix::cpu run_on;
+  dimix::recycled_memory memory;
   raw_loop raw;
   double raw_seconds = 0;
   std::string disagreement;
@@ -238,7 +241,7 @@ struct problem {
   /// Value to 1e-4, gradient to 1e-4 of its largest entry; empty when they agree.
   std::string compare() {
     array<float, 4> by_hand(n.B, n.M, n.D, n.S);  // (B, M, D, S)
-    const float expected = raw.run(in, by_hand, run_on), got = with_library(n, in, gradient, run_on);
+    const float expected = raw.run(in, by_hand, run_on), got = with_library(n, in, gradient, run_on, memory);
     float largest = 0, error = 0;
     for (index_t i = 0; i < gradient.size(); ++i) {
       largest = std::max(largest, std::abs(by_hand.data()[i]));
@@ -261,7 +264,7 @@ void library(benchmark::State& state, const bench::shape& shape) {
   problem& p = problem::at(shape);
   if (!p.disagreement.empty()) return state.SkipWithError(p.disagreement.c_str());
   const double seconds =
-      bench::run_timed(state, [&] { benchmark::DoNotOptimize(with_library(p.n, p.in, p.gradient, p.run_on)); });
+      bench::run_timed(state, [&] { benchmark::DoNotOptimize(with_library(p.n, p.in, p.gradient, p.run_on, p.memory)); });
   bench::report(state, seconds, p.n.bytes(), p.n.raw_outputs(), p.n.threads);
   bench::report_against(state, seconds, p.raw_seconds);
 }

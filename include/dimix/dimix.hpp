@@ -10,7 +10,9 @@
 #include <dimix/core/array.hpp>        // the memory itself
 #include <dimix/core/categorical.hpp>  // exact draws from a row
 #include <dimix/core/error.hpp>        // sentences for callers' mistakes
+#include <dimix/core/lanes.hpp>        // numbers that the processor handles together
 #include <dimix/core/math.hpp>         // stable logarithms and exponentials
+#include <dimix/core/memory.hpp>       // for loops: what was given back, again
 #include <dimix/core/poisson.hpp>      // exact numbers of jumps
 #include <dimix/core/rng.hpp>          // randomness as a value: Philox by purpose, item, step, draw, position
 #include <dimix/core/storage.hpp>      // bfloat16 and half for arrays of logits

@@ -21,6 +21,7 @@
 // step() leaves gradients in the student (backward adds to them); the optimiser is the caller's.
 #pragma once
 
+#include <dimix/core/memory.hpp>
 #include <dimix/distiller/options.hpp>
 #include <dimix/distiller/pretrainer.hpp>
 #include <dimix/distiller/time_law.hpp>
@@ -30,6 +31,7 @@
 #include <dimix/objective.hpp>
 #include <dimix/sampler/ancestral.hpp>
 
+#include <memory>
 #include <tuple>
 
 namespace dimix {
@@ -221,7 +223,9 @@ class distiller {
   void run(const Head& head, gradient_mode mode, distiller_losses& losses, const std::vector<double*>& places,
            const Terms&... terms) {
     const view<const Real, 4> raw = raw_;
-    auto loss = make_objective<Real>(head, x_t_, raw.extent(1), process_.max_states(), weights_of_student(), terms...);
+    objective_options<Real> options = weights_of_student();
+    options.memory = memory_.get();
+    auto loss = make_objective<Real>(head, x_t_, raw.extent(1), process_.max_states(), options, terms...);
     losses.total += static_cast<double>(value_and_gradient(loss, raw, gradient_.whole(), run_on_, mode));
     if constexpr (weighted_denoiser<Student, Real>) weights_backward(loss);
     for (index_t j = 0; j < static_cast<index_t>(places.size()); ++j) {
@@ -363,6 +367,7 @@ class distiller {
   view<const token, 1> classes_;                         // (B) of the step that runs
   array<token, 1> classes_of_rows_;                      // (B)
   array<Real, 4> teacher_raw_, raw_u_, raw_, gradient_;  // raw outputs and the student's gradient
+  std::unique_ptr<recycled_memory> memory_ = std::make_unique<recycled_memory>();  // of objectives, the same sizes in every step
 };
 
 template <class Real, class Process, class Teacher, class Student, class AtU, backend Backend, class... Extra>

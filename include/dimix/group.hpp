@@ -12,6 +12,7 @@
 #pragma once
 
 #include <dimix/config.hpp>
+#include <dimix/core/lanes.hpp>
 #include <dimix/core/math.hpp>
 #include <dimix/core/view.hpp>
 
@@ -81,6 +82,64 @@ struct lane_group {
   DIMIX_HD void sync() const {}
 };
 
-static_assert(group<serial_group> && group<lane_group<8>>);
+/// Whether f may be called with At: an index or lanes of indices. A body that takes lanes says so:
+///   [&]<index_of<Row> At>(At s) { return row.log_prob(s); }       with a Row that takes them, else with single indices only
+template <class At, class F>
+concept index_into = std::invocable<const F&, At>;
+template <class At, class Row>
+concept index_of = requires(const Row row, At i) { row.log_prob(i); };
+template <class At, class Slope, class Write>
+concept slope_index = index_into<At, Slope> && std::invocable<const Write&, At, std::invoke_result_t<const Slope&, At>>;
+
+inline namespace DIMIX_TARGET {
+
+/// One thread that works on native_lanes<Real> numbers at once wherever f takes lane_index, and what is left one by one. A sum of
+/// Reals has four accumulators of lanes, so that one addition does not wait for another.
+template <class Real>
+struct vector_group {
+  static constexpr int width = native_lanes<Real>;
+  using lanes_of_indices = lane_index<width>;
+
+  DIMIX_EXEC_CHECK_DISABLE
+  template <class F>
+  DIMIX_HD void for_each(index_t n, F f) const {
+    index_t i = 0;
+    if constexpr (takes_lanes<F>())
+      for (; i + width <= n; i += width) f(lanes_of_indices{i});
+    for (; i < n; ++i) f(i);
+  }
+  DIMIX_EXEC_CHECK_DISABLE
+  template <class T, class Op, class F>
+  DIMIX_HD T reduce(index_t n, T identity, Op op, F f) const {
+    T total = identity;
+    index_t i = 0;
+    if constexpr (takes_lanes<F>() && std::is_same_v<T, Real>)
+      if (n >= width) {
+        lanes<Real, width> part[4] = {identity, identity, identity, identity};
+        for (; i + 4 * width <= n; i += 4 * width)
+          for (int j = 0; j < 4; ++j) part[j] = op(part[j], f(lanes_of_indices{i + j * width}));
+        for (; i + width <= n; i += width) part[0] = op(part[0], f(lanes_of_indices{i}));
+        const auto all = op(op(part[0], part[1]), op(part[2], part[3]));
+        for (int w = 0; w < width; ++w) total = op(total, all[w]);
+      }
+    for (; i < n; ++i) total = op(total, f(i));
+    return total;
+  }
+  DIMIX_HD bool leader() const { return true; }
+  DIMIX_HD void sync() const {}
+
+ private:
+  template <class F>
+  DIMIX_HD static constexpr bool takes_lanes() {
+    if constexpr (width > 1)
+      return index_into<lanes_of_indices, F>;
+    else
+      return false;
+  }
+};
+
+}  // namespace DIMIX_TARGET
+
+static_assert(group<serial_group> && group<lane_group<8>> && group<vector_group<float>>);
 
 }  // namespace dimix

@@ -26,6 +26,7 @@ struct marginal_options {
   view<const Real, 2> log_weights = {};  // (B, M)  log π up to a constant per item; empty: equal weights
   bool marginals = true;                 // whether log P_d(s) is wanted
   bool unknown_targets = false;          // targets may hold -1, "unknown": the likelihood of the other positions
+  std::pmr::memory_resource* memory = std::pmr::get_default_resource();  // of the workspace; core/memory.hpp has one for loops
 };
 
 }  // namespace dimix
@@ -42,7 +43,17 @@ class marginalisation {
   /// tokens (B, D): x_t. components: M >= 1. S: states of a row. Views must outlive the object.
   marginalisation(const Head& head, view<const token, 2> tokens, index_t components, index_t S,
                   marginal_options<Real> options = {})
-      : head_(head), tokens_(tokens), options_(options), S_(S) {
+      : head_(head),
+        tokens_(tokens),
+        options_(options),
+        S_(S),
+        log_weights_(options.memory),
+        joint_(options.memory),
+        component_(options.memory),
+        log_marginal_(options.memory),
+        spread_(options.memory),
+        states_(options.memory),
+        damaged_(options.memory) {
     const index_t B = tokens.extent(0), D = tokens.extent(1), K = options.targets.extent(1);
     expects(components >= 1, "marginalisation: M = ", components, " components; at least one is needed");
     for (index_t i = 0; i < tokens.size(); ++i)
@@ -89,10 +100,6 @@ class marginalisation {
     expects(first == 0 || first == observed_, "marginalisation::observe: chunks come in order, but component ", first,
             " follows the first ", observed_);
     closed_ = false;
-    if (first == 0) {
-      log_marginal_.fill(-infinity<Real>());
-      spread_.fill(Real(0));
-    }
     run_on.template sweep<Real>(
         batch() * dims(), 0,
         observe_row<Real, Storage, Head, Visit>{head_, tokens_, chunk, first, log_weights_.whole(), states_, options_.marginals,

@@ -33,6 +33,7 @@ template <class Real>
 struct objective_options {
   view<const Real, 2> log_weights = {};  // (B, M)  log π up to a constant per item; empty: equal weights
   bool log_weight_gradient = false;      // keep what log_weight_gradient() needs: 2 B M D more
+  std::pmr::memory_resource* memory = std::pmr::get_default_resource();  // of the workspace; core/memory.hpp has one for loops
 };
 
 template <class Real, head<Real> Head, loss_term<Real>... Terms>
@@ -47,9 +48,19 @@ class objective {
   objective(const Head& head, view<const token, 2> tokens, index_t components, index_t S, objective_options<Real> options,
             Terms... terms)
       : terms_{terms...},
-        target_tokens_(gather_targets(tokens, components, S)),
+        target_tokens_(gather_targets(tokens, components, S, options.memory)),
         over_(head, tokens, components, S,
-              {.targets = target_tokens_, .log_weights = options.log_weights, .marginals = uses_marginals}) {
+              {.targets = target_tokens_,
+               .log_weights = options.log_weights,
+               .marginals = uses_marginals,
+               .memory = options.memory}),
+        values_(options.memory),
+        joint_slopes_(options.memory),
+        component_values_(options.memory),
+        position_values_(options.memory),
+        weighted_responsibility_(options.memory),
+        component_slopes_(options.memory),
+        marginal_slopes_(options.memory) {
     const index_t B = tokens.extent(0), D = tokens.extent(1);
     values_.resize(sizeof...(Terms), B);                                       // (terms, B)
     component_values_.resize(sizeof...(Terms), B, D);                          // (terms, B, D)
@@ -169,14 +180,16 @@ class objective {
   }
 
   /// All target tokens of the joint terms, one list per item: (B, K, D). Runs first, so it is here that terms check their targets.
-  array<token, 3> gather_targets(view<const token, 2> tokens, index_t components, index_t S) const {
+  array<token, 3> gather_targets(view<const token, 2> tokens, index_t components, index_t S,
+                                 std::pmr::memory_resource* memory) const {
     const index_t B = tokens.extent(0), D = tokens.extent(1);
     terms_.each([&](const auto& term, index_t) { term.check(B, D, S, components); });
     index_t K = 0;
     terms_.each([&](const auto& term, index_t) {
       if constexpr (std::decay_t<decltype(term)>::uses_joint) K += term.targets();
     });
-    array<token, 3> all(B, K, D);  // (B, K, D)
+    array<token, 3> all(memory);
+    all.resize(B, K, D);  // (B, K, D)
     index_t k = 0;
     terms_.each([&](const auto& term, index_t) {
       if constexpr (std::decay_t<decltype(term)>::uses_joint) {

@@ -1,13 +1,44 @@
-// The CPU backend: one serial group per row, rows shared among the threads of a pool.
+// The CPU backend: one thread with its vector lanes per row, rows shared among the threads of a pool.
 #pragma once
 
 #include <dimix/backend.hpp>
 #include <dimix/backend/thread_pool.hpp>
 
 #include <memory>
+#include <utility>
 #include <vector>
 
 namespace dimix {
+
+inline namespace DIMIX_TARGET {
+
+/// Memory for the tiles of rows, which a thread keeps between sweeps. A sweep inside a row takes another.
+template <class Real>
+class scratch {
+ public:
+  explicit scratch(index_t size) {
+    if (!spare().empty()) {
+      mine_ = std::move(spare().back());
+      spare().pop_back();
+    }
+    if (mine_.size() < static_cast<std::size_t>(size)) mine_.resize(static_cast<std::size_t>(size));
+    all_ = {mine_.data(), size};
+  }
+  ~scratch() { spare().push_back(std::move(mine_)); }
+  scratch(const scratch&) = delete;
+  scratch& operator=(const scratch&) = delete;
+
+  view<Real, 1> all() const { return all_; }
+
+ private:
+  static std::vector<std::vector<Real>>& spare() {
+    static thread_local std::vector<std::vector<Real>> of_thread;
+    return of_thread;
+  }
+
+  std::vector<Real> mine_;
+  view<Real, 1> all_;
+};
 
 /// A value: copies share one pool. Results are identical for any number of threads.
 class cpu {
@@ -29,12 +60,9 @@ class cpu {
   template <class Real, class Body>
   void sweep(index_t rows, index_t tile, const Body& body) const {
     const index_t chunk = larger<index_t>(1, smaller<index_t>(64, rows / (8 * threads())));
-    std::vector<std::vector<Real>> scratch(static_cast<std::size_t>(threads()));
-    pool_->for_each((rows + chunk - 1) / chunk, [&](int worker, index_t c) {
-      auto& mine = scratch[static_cast<std::size_t>(worker)];
-      mine.resize(static_cast<std::size_t>(tile));
-      for (index_t row = c * chunk; row < smaller(rows, (c + 1) * chunk); ++row)
-        body(serial_group{}, view<Real, 1>(mine.data(), tile), row);
+    pool_->for_each((rows + chunk - 1) / chunk, [&](int, index_t c) {
+      const scratch<Real> mine(tile);
+      for (index_t row = c * chunk; row < smaller(rows, (c + 1) * chunk); ++row) body(vector_group<Real>{}, mine.all(), row);
     });
   }
 
@@ -43,6 +71,8 @@ class cpu {
 
   std::shared_ptr<thread_pool> pool_;
 };
+
+}  // namespace DIMIX_TARGET
 
 static_assert(backend<cpu>);
 

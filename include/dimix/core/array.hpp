@@ -1,5 +1,6 @@
 // array<T, Rank>: the owning counterpart of view on the host, zero-initialised; it yields views and keeps its memory when it is
-// resized to something smaller. Memory of another space belongs to that space's backend.
+// resized to something smaller. Memory of another space belongs to that space's backend. It may come from a std::pmr::memory_resource
+// (core/memory.hpp has one for loops); a copy takes the default one.
 #pragma once
 
 #include <dimix/core/error.hpp>
@@ -7,6 +8,7 @@
 
 #include <algorithm>
 #include <array>
+#include <memory_resource>
 #include <tuple>
 #include <vector>
 
@@ -18,6 +20,8 @@ class array {
   using value_type = T;
 
   array() = default;
+  /// Empty, to be resized with memory from there.
+  explicit array(std::pmr::memory_resource* memory) : values_(memory) {}
 
   template <class... Extents>
     requires(sizeof...(Extents) == Rank && (std::is_convertible_v<Extents, index_t> && ...))
@@ -69,7 +73,7 @@ class array {
   }
 
   std::array<index_t, Rank> extents_{};
-  std::vector<T> values_;
+  std::pmr::vector<T> values_;
 };
 
 }  // namespace dimix

@@ -12,7 +12,8 @@ struct exp_above {
   Real top;
 
   DIMIX_EXEC_CHECK_DISABLE
-  DIMIX_HD Real operator()(index_t i) const {
+  template <index_into<Value> At>
+  DIMIX_HD auto operator()(At i) const {
     using std::exp;
     return exp(value(i) - top);
   }
@@ -34,13 +35,16 @@ struct softmax_row {
   Real log_normaliser;
 
   DIMIX_HD token fixed() const { return -1; }
-  DIMIX_HD Real log_prob(index_t s) const { return static_cast<Real>(raw[s]) - log_normaliser; }
+  template <class At>
+  DIMIX_HD auto log_prob(At s) const {
+    return read<Real>(raw, s) - log_normaliser;
+  }
 
   DIMIX_EXEC_CHECK_DISABLE
   template <class Group, class Slope, class Write>
   DIMIX_HD void backward(const Group& group, index_t S, const Slope& slope, const Write& write) const {
     const Real total = group.reduce(S, Real(0), plus{}, slope);
-    group.for_each(S, [&](index_t s) {
+    group.for_each(S, [&]<slope_index<Slope, Write> At>(At s) {
       using std::exp;
       write(s, slope(s) - exp(log_prob(s)) * total);
     });
@@ -55,7 +59,7 @@ struct softmax {
 
   template <class Real, class Group, class Storage>
   DIMIX_HD Real observe(const Group& group, view<const Storage, 1> raw, place) const {
-    return log_sum_exp<Real>(group, raw.extent(0), [&](index_t s) { return static_cast<Real>(raw[s]); });
+    return log_sum_exp<Real>(group, raw.extent(0), [&](auto s) { return read<Real>(raw, s); });
   }
 
   template <class Real, class Storage>

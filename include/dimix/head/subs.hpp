@@ -17,20 +17,24 @@ struct subs_row {
 
   DIMIX_HD token fixed() const { return now == mask ? token{-1} : now; }
 
-  DIMIX_HD Real log_prob(index_t s) const {
-    if (now != mask) return s == now ? Real(0) : excluded;
-    return masked.log_prob(s) + (s == mask ? excluded : Real(0));
+  template <class At>
+  DIMIX_HD auto log_prob(At s) const {
+    using number = typename number_at<Real, At>::type;
+    if (now != mask) return select(equals<Real>(s, now), number(Real(0)), number(excluded));
+    return masked.log_prob(s) + select(equals<Real>(s, mask), number(excluded), number(Real(0)));
   }
 
   DIMIX_EXEC_CHECK_DISABLE
   template <class Group, class Slope, class Write>
   DIMIX_HD void backward(const Group& group, index_t S, const Slope& slope, const Write& write) const {
     if (now != mask) return group.for_each(S, [&](index_t s) { write(s, Real(0)); });
-    const auto live = [&](index_t s) { return s == mask ? Real(0) : slope(s); };
-    const Real total = group.reduce(S, Real(0), plus{}, live);
-    group.for_each(S, [&](index_t s) {
+    const auto live = [&]<index_into<Slope> At>(At s, auto value) {
+      return select(equals<Real>(s, mask), decltype(value)(Real(0)), value);
+    };
+    const Real total = group.reduce(S, Real(0), plus{}, [&]<index_into<Slope> At>(At s) { return live(s, slope(s)); });
+    group.for_each(S, [&]<slope_index<Slope, Write> At>(At s) {
       using std::exp;
-      write(s, s == mask ? Real(0) : live(s) - exp(masked.log_prob(s)) * total);
+      write(s, live(s, slope(s) - exp(masked.log_prob(s)) * total));
     });
   }
 };
@@ -48,8 +52,10 @@ struct subs {
   template <class Real, class Group, class Storage>
   DIMIX_HD Real observe(const Group& group, view<const Storage, 1> raw, place at) const {
     if (at.now != mask) return Real(0);
-    return log_sum_exp<Real>(group, raw.extent(0),
-                             [&](index_t s) { return s == mask ? -infinity<Real>() : static_cast<Real>(raw[s]); });
+    return log_sum_exp<Real>(group, raw.extent(0), [&]<class At>(At s) {
+      const auto z = read<Real>(raw, s);
+      return select(equals<Real>(s, mask), decltype(z + z)(-infinity<Real>()), z);
+    });
   }
 
   template <class Real, class Storage>

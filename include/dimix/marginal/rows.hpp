@@ -37,25 +37,35 @@ struct observe_row {
       const auto state = head.template observe<Real>(group, raw, at);
       const auto row = head.template row<Real>(raw, at, state);
       if (group.leader()) states(b, m, d) = state;
-      if (row.fixed() >= 0) {
-        if (marginals && m == 0)
-          group.for_each(top.extent(2), [&](index_t s) {
-            top(b, d, s) = row.log_prob(s);
-            spread(b, d, s) = row.log_prob(s) == -infinity<Real>() ? Real(0) : Real(1);
-          });
-        continue;
-      }
-      doubt += group.reduce(raw.extent(0), Real(0), plus{}, [&](index_t o) { return Real(0) * static_cast<Real>(raw[o]); });
-      if (marginals)
-        group.for_each(top.extent(2), [&](index_t s) {
-          const auto sum =
-              merge(exp_sum<Real>{top(b, d, s), spread(b, d, s)}, exp_sum<Real>::of(log_weights(b, m) + row.log_prob(s)));
-          top(b, d, s) = sum.max;
-          spread(b, d, s) = sum.sum;
-        });
+      if (marginals && (row.fixed() < 0 || m == 0)) add_to_marginals(group, row, b, m, d);
+      if (row.fixed() >= 0) continue;
+      doubt += group.reduce(raw.extent(0), Real(0), plus{}, [&](auto o) { return Real(0) * read<Real>(raw, o); });
       visit(group, row, b, m, d);
     }
     if (group.leader()) damaged(b, d) = doubt != Real(0);
+  }
+
+ private:
+  /// log sum over m of π_m p_md(s) as (maximum, sum of exponentials above it); a certain row is that of all components.
+  template <class Group, class Row>
+  DIMIX_HD void add_to_marginals(const Group& group, const Row& row, index_t b, index_t m, index_t d) const {
+    const view<Real, 1> highest = top.row(b, d), sum = spread.row(b, d);  // (S)
+    const Real log_weight = row.fixed() >= 0 ? Real(0) : log_weights(b, m);
+    group.for_each(highest.extent(0), [&]<index_of<Row> At>(At s) {
+      using number = typename number_at<Real, At>::type;
+      const number x = row.log_prob(s) + log_weight, none = -infinity<Real>(), zero = Real(0), one = Real(1);
+      if (m == 0) {
+        write(highest, s, x);
+        write(sum, s, select(x > none, one, zero));
+        return;
+      }
+      using std::exp;
+      const number before = read<Real>(highest, s), gap = x - before, smaller_part = exp(smaller(gap, -gap));
+      const number so_far = read<Real>(sum, s);
+      const auto above = gap > zero;
+      write(highest, s, select(above, x, before));
+      write(sum, s, select(x > none, select(above, so_far * smaller_part + one, so_far + smaller_part), so_far));
+    });
   }
 };
 
@@ -109,7 +119,13 @@ struct close_marginal_row {
   template <class Group>
   DIMIX_HD void operator()(const Group& group, view<Real, 1>, index_t row_index) const {
     const index_t b = row_index / top.extent(1), d = row_index % top.extent(1);
-    group.for_each(top.extent(2), [&](index_t s) { top(b, d, s) = exp_sum<Real>{top(b, d, s), spread(b, d, s)}.log(); });
+    const view<Real, 1> highest = top.row(b, d), sum = spread.row(b, d);  // (S)
+    group.for_each(highest.extent(0), [&](auto s) {
+      using std::log;
+      using number = typename number_at<Real, decltype(s)>::type;
+      const number total = read<Real>(sum, s);
+      write(highest, s, select(total == number(Real(0)), number(-infinity<Real>()), read<Real>(highest, s) + log(total)));
+    });
   }
 };
 

@@ -15,6 +15,18 @@ struct objective_site {
   view<const Real, 3> log_marginals;  // (B, D, S)
 };
 
+/// Whether the terms of a kind can be asked at At: lanes of indices, or one index, which all can.
+template <class At, class Real, class... Terms>
+concept index_of_components = ((!Terms::uses_components || requires(const Terms t, index_t b, At s,
+                                                                    typename number_at<Real, At>::type x) {
+                                t.component(b, b, s, x);
+                              }) && ...);
+template <class At, class Real, class... Terms>
+concept index_of_marginals = ((!Terms::uses_marginals || requires(const Terms t, index_t b, At s,
+                                                                  typename number_at<Real, At>::type x) {
+                               t.marginal(b, b, s, x);
+                             }) && ...);
+
 /// Called in the sweep that observes: values of the component terms, summed over m in the order of the chunks.
 template <class Real, class... Terms>
 struct component_visit {
@@ -30,9 +42,10 @@ struct component_visit {
     Real weighted = Real(0);
     terms.each([&](const auto& term, index_t j) {
       if constexpr (std::decay_t<decltype(term)>::uses_components) {
-        const Real value = exp(log_weights(b, m)) * group.reduce(states, Real(0), plus{}, [&](index_t s) {
-          return term.component(b, d, s, row.log_prob(s)).value;
-        });
+        const Real value =
+            exp(log_weights(b, m)) * group.reduce(states, Real(0), plus{}, [&]<index_of_components<Real, Terms...> At>(At s)
+                                                    requires index_of<At, Row>
+                                                  { return term.component(b, d, s, row.log_prob(s)).value; });
         if (group.leader()) values(j, b, d) = (m == 0 ? Real(0) : values(j, b, d)) + value;
         weighted += term.weight(b) * value;
       }
@@ -58,8 +71,9 @@ struct value_row {
       Real value = Real(0);
       if constexpr (term_type::uses_components) value += component_values(j, b, d);
       if constexpr (term_type::uses_marginals)
-        value += group.reduce(site.log_marginals.extent(2), Real(0), plus{},
-                              [&](index_t s) { return term.marginal(b, d, s, site.log_marginals(b, d, s)).value; });
+        value += group.reduce(site.log_marginals.extent(2), Real(0), plus{}, [&]<index_of_marginals<Real, Terms...> At>(At s) {
+          return term.marginal(b, d, s, read<Real>(site.log_marginals.row(b, d), s)).value;
+        });
       if constexpr (term_type::uses_joint) {
         if constexpr (term_type::control_variate)
           value += term.target_weight() * group.reduce(term.targets(), Real(0), plus{}, [&](index_t target) {
@@ -110,17 +124,15 @@ struct gradient_row {
       if (!prepared) marginal_slopes(group, b, d, U);
       prepared = true;
       component_slopes(group, row, b, m, d, U, slope);
-      const auto write = [&](index_t o, Real g) {
-        target[o] = static_cast<Storage>((accumulate ? static_cast<Real>(target[o]) : Real(0)) + scale * g);
-      };
-      const auto slope_at = [&](index_t s) { return slope[s]; };
+      const auto put = [&](auto o, auto g) { write(target, o, accumulate ? read<Real>(target, o) + g * scale : g * scale); };
+      const auto slope_at = [&](auto s) { return read<Real>(slope, s); };
       if constexpr (apart) {
         const auto whole = tile.slice(2 * S, outputs);  // (outputs)
-        row.backward(group, S, slope_at, [&](index_t o, Real g) { whole[o] = g; });
+        row.backward(group, S, slope_at, [&](auto o, auto g) { write(whole, o, g); });
         group.sync();
-        group.for_each(outputs, [&](index_t o) { write(o, whole[o]); });
+        group.for_each(outputs, [&](auto o) { put(o, read<Real>(whole, o)); });
       } else {
-        row.backward(group, S, slope_at, write);
+        row.backward(group, S, slope_at, put);
       }
       group.sync();
     }
@@ -130,13 +142,13 @@ struct gradient_row {
   /// U(s) = sum over terms of weight d value / d log P_d(s)
   template <class Group>
   DIMIX_HD void marginal_slopes(const Group& group, index_t b, index_t d, view<Real, 1> U) const {
-    group.for_each(U.extent(0), [&](index_t s) {
-      Real total = Real(0);
+    group.for_each(U.extent(0), [&]<index_of_marginals<Real, Terms...> At>(At s) {
+      typename number_at<Real, At>::type total = Real(0);
       terms.each([&](const auto& term, index_t) {
         if constexpr (std::decay_t<decltype(term)>::uses_marginals)
-          total += term.weight(b) * term.marginal(b, d, s, site.log_marginals(b, d, s)).slope;
+          total += term.marginal(b, d, s, read<Real>(site.log_marginals.row(b, d), s)).slope * term.weight(b);
       });
-      U[s] = total;
+      write(U, s, total);
     });
     group.sync();
     index_t k = 0;
@@ -158,26 +170,30 @@ struct gradient_row {
   DIMIX_HD void component_slopes(const Group& group, const Row& row, index_t b, index_t m, index_t d, view<Real, 1> U,
                                  view<Real, 1> slope) const {
     using std::exp;
-    group.for_each(U.extent(0), [&](index_t s) {
-      Real total = Real(0);
-      if constexpr (reads_marginals) {
-        const Real weighted = site.log_weights(b, m) + row.log_prob(s);
-        if (U[s] != Real(0) && weighted > -infinity<Real>()) total = exp(weighted - site.log_marginals(b, d, s)) * U[s];
-      }
-      terms.each([&](const auto& term, index_t) {
-        if constexpr (std::decay_t<decltype(term)>::uses_components)
-          total += exp(site.log_weights(b, m)) * term.weight(b) * term.component(b, d, s, row.log_prob(s)).slope;
-      });
-      slope[s] = total;
-    });
+    const Real log_weight = site.log_weights(b, m), weight = exp(log_weight);
+    // ρ_m(s) U(s)
+    const auto marginal_part = [&]<index_of<Row> At>(At s) {
+      using number = typename number_at<Real, At>::type;
+      const number weighted = row.log_prob(s) + log_weight, of_all = read<Real>(U, s), zero = Real(0);
+      const auto counts = of_all != zero && weighted > number(-infinity<Real>());
+      if (!any(counts)) return zero;
+      return select(counts, exp(weighted - read<Real>(site.log_marginals.row(b, d), s)) * of_all, zero);
+    };
+    group.for_each(U.extent(0), [&]<index_of<Row> At>(At s)
+                     requires index_of_components<At, Real, Terms...>
+                   {
+                     typename number_at<Real, At>::type total = Real(0);
+                     if constexpr (reads_marginals) total = marginal_part(s);
+                     terms.each([&](const auto& term, index_t) {
+                       if constexpr (std::decay_t<decltype(term)>::uses_components)
+                         total += term.component(b, d, s, row.log_prob(s)).slope * (weight * term.weight(b));
+                     });
+                     write(slope, s, total);
+                   });
     if constexpr (reads_marginals)
       if (!slopes.empty()) {
-        const Real marginal_part = group.reduce(U.extent(0), Real(0), plus{}, [&](index_t s) {
-          const Real weighted = site.log_weights(b, m) + row.log_prob(s);
-          return U[s] == Real(0) || weighted == -infinity<Real>() ? Real(0)
-                                                                  : exp(weighted - site.log_marginals(b, d, s)) * U[s];
-        });
-        if (group.leader()) slopes(b, m, d) = marginal_part;
+        const Real sum = group.reduce(U.extent(0), Real(0), plus{}, marginal_part);
+        if (group.leader()) slopes(b, m, d) = sum;
       }
     group.sync();
     if (group.leader())

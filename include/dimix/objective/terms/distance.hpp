@@ -13,22 +13,20 @@ namespace dimix {
 struct forward_kl {
   static constexpr const char* name(bool of_components) { return of_components ? "distillation_bound" : "marginal_divergence"; }
 
-  template <std::floating_point Real>
+  template <class Real>
   DIMIX_HD static slope_of<Real> at(Real target, Real log_p) {
     using std::log;
-    return target == Real(0) ? slope_of<Real>{Real(0), Real(0)} : slope_of<Real>{target * (log(target) - log_p), -target};
+    return {product_or_zero(target, log(target) - log_p), -target};
   }
 };
 
 struct reverse_kl {
   static constexpr const char* name(bool of_components) { return of_components ? "reverse_divergence" : "marginal reverse_kl"; }
 
-  template <std::floating_point Real>
+  template <class Real>
   DIMIX_HD static slope_of<Real> at(Real target, Real log_p) {
     using std::exp, std::log;
-    const Real p = exp(log_p);
-    if (p == Real(0)) return {Real(0), Real(0)};
-    const Real value = p * (log_p - log(target));
+    const Real p = exp(log_p), value = product_or_zero(p, log_p - log(target));
     return {value, value + p};
   }
 };
@@ -36,22 +34,22 @@ struct reverse_kl {
 struct square {
   static constexpr const char* name(bool of_components) { return of_components ? "squared_error" : "marginal square"; }
 
-  template <std::floating_point Real>
+  template <class Real>
   DIMIX_HD static slope_of<Real> at(Real target, Real log_p) {
     using std::exp;
     const Real p = exp(log_p), gap = p - target;
-    return {gap * gap, 2 * p * gap};
+    return {gap * gap, (p + p) * gap};
   }
 };
 
 struct absolute {
   static constexpr const char* name(bool of_components) { return of_components ? "total_variation" : "marginal absolute"; }
 
-  template <std::floating_point Real>
+  template <class Real>
   DIMIX_HD static slope_of<Real> at(Real target, Real log_p) {
     using std::exp;
-    const Real p = exp(log_p), gap = p - target;
-    return gap > Real(0) ? slope_of<Real>{gap / 2, p / 2} : slope_of<Real>{-gap / 2, gap < Real(0) ? -p / 2 : Real(0)};
+    const Real p = exp(log_p), gap = p - target, zero = Real(0), half = Real(0.5f) * p;
+    return {Real(0.5f) * larger(gap, -gap), select(gap > zero, half, select(gap < zero, -half, zero))};
   }
 };
 

@@ -13,6 +13,25 @@ namespace dimix {
 
 enum class rows_of { components, marginals };
 
+/// Target rows in memory are read in lanes too; those made on the fly one by one.
+template <class Target>
+inline constexpr bool target_in_memory = false;
+template <class Real>
+inline constexpr bool target_in_memory<view<const Real, 3>> = true;
+
+template <class Distance, class Number>
+concept distance_of = requires(Number x) { Distance::at(x, x); };
+template <class At, class Target>
+concept target_index = std::convertible_to<At, index_t> || target_in_memory<Target>;
+
+template <class Real, class Target, class At>
+DIMIX_HD auto target_at(const Target& target, index_t b, index_t d, At s) {
+  if constexpr (target_in_memory<Target>)
+    return read<Real>(target.row(b, d), s);
+  else
+    return target(b, d, s);
+}
+
 template <class Real, class Distance, rows_of Rows = rows_of::components, class Target = view<const Real, 3>>
 struct row_loss {
   Target target;
@@ -20,11 +39,13 @@ struct row_loss {
 
   static constexpr bool uses_components = Rows == rows_of::components, uses_marginals = !uses_components, uses_joint = false;
   DIMIX_HD Real weight(index_t b) const { return weights(b); }
-  DIMIX_HD slope_of<Real> component(index_t b, index_t d, index_t s, Real log_p) const {
-    return Distance::at(target(b, d, s), log_p);
+  template <target_index<Target> At, class Number>
+  DIMIX_HD slope_of<Number> component(index_t b, index_t d, At s, Number log_p) const requires distance_of<Distance, Number> {
+    return Distance::at(target_at<Real>(target, b, d, s), log_p);
   }
-  DIMIX_HD slope_of<Real> marginal(index_t b, index_t d, index_t s, Real log_p) const {
-    return Distance::at(target(b, d, s), log_p);
+  template <target_index<Target> At, class Number>
+  DIMIX_HD slope_of<Number> marginal(index_t b, index_t d, At s, Number log_p) const requires distance_of<Distance, Number> {
+    return Distance::at(target_at<Real>(target, b, d, s), log_p);
   }
   void check(index_t B, index_t D, index_t S, index_t) const {
     const char* name = [] {
