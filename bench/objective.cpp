@@ -81,8 +81,8 @@ class raw_loop {
       : n_(n),
         T_(n.K + 1),
         normaliser_(count(n.B * n.M * n.D)),
-        component_(count(n.B * n.M * T_)),
         joint_(count(n.B * T_)),
+        component_(count(n.B * n.M * T_)),
         top_(count(n.B * n.D * n.S)),
         sum_(count(n.B * n.D * n.S)),
         values_(count(n.B * n.D)),
@@ -151,24 +151,25 @@ class raw_loop {
   }
 
   void gather(const inputs& in, index_t b, index_t m) {
-    float* likelihood = component_.data() + (b * n_.M + m) * T_;
-    std::fill_n(likelihood, T_, 0.0f);
+    double* likelihood = component_.data() + (b * n_.M + m) * T_;
+    std::fill_n(likelihood, T_, 0.0);
     for (index_t d = 0; d < n_.D; ++d) {
       const float* z = in.raw.data() + ((b * n_.M + m) * n_.D + d) * n_.S;
       const float log_total = normaliser_[count((b * n_.M + m) * n_.D + d)];
-      for (index_t k = 0; k < T_; ++k) likelihood[k] += z[target(in, b, k, d)] - log_total;
+      for (index_t k = 0; k < T_; ++k) likelihood[k] += static_cast<double>(z[target(in, b, k, d)] - log_total);
     }
   }
 
   /// log p(x_k), and the responsibilities with their weights in the place of the likelihoods
   void respond(index_t b, index_t k) {
-    float* likelihood = component_.data() + b * n_.M * T_ + k;
-    float highest = -std::numeric_limits<float>::infinity(), total = 0;
+    double* likelihood = component_.data() + b * n_.M * T_ + k;
+    double highest = -std::numeric_limits<double>::infinity(), total = 0;
     for (index_t m = 0; m < n_.M; ++m) highest = std::max(highest, likelihood[m * T_]);
     for (index_t m = 0; m < n_.M; ++m) total += std::exp(likelihood[m * T_] - highest);
-    const float log_total = highest + std::log(total);
-    joint_[count(b * T_ + k)] = log_weight() + log_total;
-    for (index_t m = 0; m < n_.M; ++m) likelihood[m * T_] = target_weight(k) * std::exp(likelihood[m * T_] - log_total);
+    const double log_total = highest + std::log(total);
+    joint_[count(b * T_ + k)] = log_weight() + static_cast<float>(log_total);
+    for (index_t m = 0; m < n_.M; ++m)
+      likelihood[m * T_] = static_cast<double>(target_weight(k)) * std::exp(likelihood[m * T_] - log_total);
   }
 
   float position_value(const inputs& in, index_t b, index_t d) const {
@@ -197,8 +198,8 @@ class raw_loop {
       float* gradient = out + ((b * n_.M + m) * n_.D + d) * n_.S;
       const float log_total = normaliser_[count((b * n_.M + m) * n_.D + d)], shift = log_weight() - log_total;
       for (index_t s = 0; s < n_.S; ++s) slope[s] = common[s] == 0 ? 0 : std::exp(z[s] + shift - log_p[s]) * common[s];
-      const float* responsibility = component_.data() + (b * n_.M + m) * T_;
-      for (index_t k = 0; k < T_; ++k) slope[target(in, b, k, d)] -= responsibility[k];
+      const double* responsibility = component_.data() + (b * n_.M + m) * T_;
+      for (index_t k = 0; k < T_; ++k) slope[target(in, b, k, d)] -= static_cast<float>(responsibility[k]);
       float total = 0;
       for (index_t s = 0; s < n_.S; ++s) total += slope[s];
       for (index_t s = 0; s < n_.S; ++s) gradient[s] = scale * (slope[s] - std::exp(z[s] - log_total) * total);
@@ -206,11 +207,12 @@ class raw_loop {
   }
 
   sizes n_;
-  index_t T_;                                          // targets: the datapoint first, then the draws
-  std::vector<float> normaliser_, component_, joint_;  // (B, M, D), (B, M, T), (B, T)
-  std::vector<float> top_, sum_;                       // (B, D, S); top_ becomes log P
-  std::vector<float> values_;                          // (B, D)
-  std::vector<std::vector<float>> scratch_;            // (threads, 2 S)
+  index_t T_;                                // targets: the datapoint first, then the draws
+  std::vector<float> normaliser_, joint_;    // (B, M, D), (B, T)
+  std::vector<double> component_;            // (B, M, T)  log-likelihoods, summed as the library does; then responsibilities
+  std::vector<float> top_, sum_;             // (B, D, S); top_ becomes log P
+  std::vector<float> values_;                // (B, D)
+  std::vector<std::vector<float>> scratch_;  // (threads, 2 S)
 };
 
 /// One shape with its inputs; kept until another shape is asked for.

@@ -10,7 +10,8 @@
 // The class works over chunks of components, so that M can be larger than what fits in memory: observe(chunk) for each in order, then
 // close(). A chunk that starts at component 0 starts anew, so that one object serves many raw outputs.
 // Cost: observe reads the outputs once and takes 2 exponentials a state (1 without marginals) and K D a component; workspace
-// B M D + B M K (+ 2 B D S with marginals). Float results agree with double to about 1e-6 relative in log p per position.
+// B M D + 3 B M K (+ 2 B D S with marginals). Float results agree with double to about 1e-6 relative in log p per position; the sum over
+// positions is one of doubles.
 #pragma once
 
 #include <dimix/backend.hpp>
@@ -50,6 +51,7 @@ class marginalisation {
         log_weights_(options.memory),
         joint_(options.memory),
         component_(options.memory),
+        log_responsibility_(options.memory),
         log_marginal_(options.memory),
         spread_(options.memory),
         states_(options.memory),
@@ -66,10 +68,11 @@ class marginalisation {
                 "marginalisation: targets holds ", options.targets.data()[i], " at flat index ", i,
                 ", which is not a state: it must lie in [0, ", S, options.unknown_targets ? "), or be -1" : ")");
     }
-    states_.resize(B, components, D);     // (B, M, D)
-    component_.resize(B, components, K);  // (B, M, K)
-    damaged_.resize(B, D);                // (B, D)
-    joint_.resize(B, K);                  // (B, K)
+    states_.resize(B, components, D);              // (B, M, D)
+    component_.resize(B, components, K);           // (B, M, K)
+    log_responsibility_.resize(B, components, K);  // (B, M, K)
+    damaged_.resize(B, D);                         // (B, D)
+    joint_.resize(B, K);                           // (B, K)
     if (options.marginals) {
       log_marginal_.resize(B, D, S);  // (B, D, S)
       spread_.resize(B, D, S);        // (B, D, S)
@@ -87,10 +90,11 @@ class marginalisation {
   view<const token, 3> target_tokens() const { return options_.targets; }  // (B, K, D)
   view<const head_state, 3> head_states() const { return states_; }        // (B, M, D)
 
-  view<const Real, 2> log_weights() const { return log_weights_; }             // (B, M)  normalised
-  view<const Real, 3> component_log_likelihood() const { return component_; }  // (B, M, K)  l_km; after close(): log γ_km
-  view<const Real, 2> log_likelihood() const { return joint_; }                // (B, K)  after close()
-  view<const Real, 3> log_marginals() const { return log_marginal_; }          // (B, D, S)  after close()
+  view<const Real, 2> log_weights() const { return log_weights_; }                  // (B, M)  normalised
+  view<const double, 3> component_log_likelihood() const { return component_; }     // (B, M, K)  l_km
+  view<const Real, 3> log_responsibilities() const { return log_responsibility_; }  // (B, M, K)  log γ_km, after close()
+  view<const Real, 2> log_likelihood() const { return joint_; }                     // (B, K)  after close()
+  view<const Real, 3> log_marginals() const { return log_marginal_; }               // (B, D, S)  after close()
 
   /// Components [first, first + chunk.extent(1)), raw outputs chunk (B, Mc, D, outputs); first is 0 or where the last chunk ended.
   /// visit(group, row, b, m, d) is called for every row that outputs can change, so that a caller can share the sweep.
@@ -119,7 +123,8 @@ class marginalisation {
     expects(!closed_ && observed_ == components(), "marginalisation::close: ", observed_, " of M = ", components(),
             " components have been observed", closed_ ? ", and it is closed already" : "");
     closed_ = true;
-    run_on.template sweep<Real>(batch() * targets(), 0, responsibility_row<Real>{log_weights_.whole(), component_, joint_});
+    run_on.template sweep<Real>(batch() * targets(), 0,
+                                responsibility_row<Real>{log_weights_.whole(), component_, log_responsibility_, joint_});
     for (index_t b = 0; b < batch(); ++b)
       for (index_t k = 0; k < targets(); ++k)
         expects<numeric_error>(
@@ -170,7 +175,8 @@ class marginalisation {
   index_t S_, observed_ = 0;  // observed_: components since the last chunk that started at 0
   bool closed_ = false;
   array<Real, 2> log_weights_, joint_;
-  array<Real, 3> component_, log_marginal_, spread_;
+  array<double, 3> component_;  // a float sum over thousands of positions would be off by more than γ bears
+  array<Real, 3> log_responsibility_, log_marginal_, spread_;
   array<head_state, 3> states_;
   array<unsigned char, 2> damaged_;
 };

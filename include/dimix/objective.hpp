@@ -167,7 +167,7 @@ class objective {
     using estimator = typename estimator_of<Term>::type;
     const index_t M = over_.components();
     const auto weights = estimate_of<estimator, Real>(M, [&](index_t m) { return over_.log_weights()(b, m); });
-    const auto shares = estimate_of<estimator, Real>(M, [&](index_t m) { return over_.component_log_likelihood()(b, m, k); });
+    const auto shares = estimate_of<estimator, Real>(M, [&](index_t m) { return over_.log_responsibilities()(b, m, k); });
     const Real a = term.target_weight(), correction = shares.correction() - weights.correction();
     expects<numeric_error>(std::isfinite(correction), "objective: target ", k, " of item ", b, " has a jackknife of ",
                            correction, ": only one component can be it, or has a weight");

@@ -27,7 +27,8 @@ template <class Head>
 void check_objective_rows(const Head& head, token masked) {
   const index_t B = 3, M = 4, D = 5, S = 17, K = 2;
   shared_memory<float> raw(B * M * D * S), log_weights(B * M), top(B * D * S), spread(B * D * S), teacher(B * D * S);
-  shared_memory<float> component(B * M * K), joint(B * K), responsibility(B * M * K), out(B * M * D * S), tiles(B * D * 2 * S),
+  shared_memory<double> component(B * M * K);
+  shared_memory<float> log_shares(B * M * K), joint(B * K), responsibility(B * M * K), out(B * M * D * S), tiles(B * D * 2 * S),
       values(4 * B * D);
   shared_memory<float> states(B * M * D);
   shared_memory<token> tokens(B * D), targets(B * K * D);
@@ -72,21 +73,20 @@ void check_objective_rows(const Head& head, token masked) {
   const likelihood_row<float, float, Head> likelihood{
       head, x_t, chunk, 0, x, {states.data(), B, M, D}, {component.data(), B, M, K}};
   check_close(on_both(component, row_of_thread<decltype(likelihood)>{likelihood, scratch}, B * M), 1e-5);
-  const responsibility_row<float> share_of_each{weights, {component.data(), B, M, K}, {joint.data(), B, K}};
+  const responsibility_row<float> share_of_each{
+      weights, {component.data(), B, M, K}, {log_shares.data(), B, M, K}, {joint.data(), B, K}};
   const row_of_thread<decltype(share_of_each)> sharing{share_of_each, scratch};
-  const auto before = component.copy();
   each<<<1, 128>>>(sharing, B * K);
   must(cudaDeviceSynchronize());
-  const auto device_joint = joint.copy(), device_shares = component.copy();
-  std::copy(before.begin(), before.end(), component.data());
+  const auto device_joint = joint.copy(), device_shares = log_shares.copy();
   for (index_t i = 0; i < B * K; ++i) sharing(i);
   check_close<float>({device_joint, joint.copy()}, 1e-5);
-  check_close<float>({device_shares, component.copy()}, 1e-5);
+  check_close<float>({device_shares, log_shares.copy()}, 1e-5);
 
   // the marginals and one loss row: values and gradient of its terms
   const close_marginal_row<float> close{{top.data(), B, D, S}, {spread.data(), B, D, S}};
   for (index_t i = 0; i < B * D; ++i) close(serial_group{}, scratch[i], i);
-  for (index_t i = 0; i < B * M * K; ++i) responsibility[i] = std::exp(component[i]) / static_cast<float>(K);
+  for (index_t i = 0; i < B * M * K; ++i) responsibility[i] = std::exp(log_shares[i]) / static_cast<float>(K);
   const view<const float, 3> T(teacher.data(), B, D, S);  // (B, D, S)
   const objective_site<float> site{x_t, x, weights, {top.data(), B, D, S}};
   const auto check_terms = [&](const auto&... term) {

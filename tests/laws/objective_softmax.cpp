@@ -86,3 +86,28 @@ TEST_CASE("laws: equal components are one component") {
   CHECK(std::abs(value_and_gradient(loss, at.given(), gradient.whole(), one)) < 1e-14);
   for (double g : gradient) CHECK(std::abs(g) < 1e-15);
 }
+
+TEST_CASE("laws: responsibilities of long sequences in float are those of double: the sum over positions rounds nothing away") {
+  const index_t B = 1, M = 4, D = 4096, S = 4, K = 2;
+  array<float, 4> raw(B, M, D, S);  // (B, M, D, S)
+  laws::fill_noise(raw, 1, 3);
+  array<double, 4> wide(B, M, D, S);  // (B, M, D, S)
+  std::copy(raw.begin(), raw.end(), wide.begin());
+  // the same targets whatever the component, and components that differ in few positions, so that none of them takes all
+  for (index_t m = 1; m < M; ++m)
+    for (index_t d = m; d < D; ++d)
+      for (index_t s = 0; s < S; ++s) raw(0, m, d, s) = raw(0, 0, d, s), wide(0, m, d, s) = wide(0, 0, d, s);
+  array<token, 2> x_t(B, D);         // (B, D)
+  array<token, 3> targets(B, K, D);  // (B, K, D)
+  for (index_t i = 0; i < targets.size(); ++i) targets.data()[i] = static_cast<token>(laws::uniform_number(2, i) * S);
+  const cpu one(1);
+  const auto narrow = responsibilities<float>(softmax{}, x_t, view<const float, 4>(raw), targets.whole(), S, one);
+  const auto exact = responsibilities<double>(softmax{}, x_t, view<const double, 4>(wide), targets.whole(), S, one);
+  double worst = 0, least = 1;
+  for (index_t i = 0; i < exact.size(); ++i) {
+    worst = std::max(worst, std::abs(static_cast<double>(narrow.data()[i]) - exact.data()[i]));
+    least = std::min(least, exact.data()[i]);
+  }
+  CHECK(least > 1e-5);
+  CHECK(worst < 1e-5);
+}

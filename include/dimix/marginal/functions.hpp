@@ -24,7 +24,7 @@ array<Real, 2> log_likelihood(const Head& head, view<const token, 2> x_t, view<c
     const auto weights = estimate_of<Estimator, Real>(over.components(), [&](index_t m) { return over.log_weights()(b, m); });
     for (index_t k = 0; k < over.targets(); ++k) {
       const auto shares =
-          estimate_of<Estimator, Real>(over.components(), [&](index_t m) { return over.component_log_likelihood()(b, m, k); });
+          estimate_of<Estimator, Real>(over.components(), [&](index_t m) { return over.log_responsibilities()(b, m, k); });
       result(b, k) = over.log_likelihood()(b, k) + (shares.correction() - weights.correction());
       expects<numeric_error>(std::isfinite(result(b, k)), "log_likelihood: target ", k, " of item ", b, " has ", result(b, k),
                              " (a jackknife of components of which only one can be it?)");
@@ -76,7 +76,7 @@ array<Real, 3> responsibilities(const Head& head, view<const token, 2> x_t, view
       {.targets = targets, .log_weights = log_weights, .marginals = false, .unknown_targets = true});
   over.observe(raw, 0, run_on);
   over.close(run_on);
-  const auto log_gamma = over.component_log_likelihood();
+  const auto log_gamma = over.log_responsibilities();
   array<Real, 3> result(log_gamma.extent(0), log_gamma.extent(1), log_gamma.extent(2));  // (B, M, K)
   std::transform(log_gamma.begin(), log_gamma.end(), result.begin(), [](Real x) { return std::exp(x); });
   return result;

@@ -78,36 +78,38 @@ struct likelihood_row {
   index_t first;
   view<const token, 3> targets;                               // (B, K, D)
   view<const typename Head::template state<Real>, 3> states;  // (B, M, D)
-  view<Real, 3> component;                                    // (B, M, K)
+  view<double, 3> component;                                  // (B, M, K)
 
   template <class Group>
   DIMIX_HD void operator()(const Group& group, view<Real, 1>, index_t row_index) const {
     const index_t b = row_index / chunk.extent(1), c = row_index % chunk.extent(1), m = first + c;
-    group.for_each(targets.extent(1), [&](index_t k) { component(b, m, k) = Real(0); });
+    group.for_each(targets.extent(1), [&](index_t k) { component(b, m, k) = 0; });
     for (index_t d = 0; d < tokens.extent(1); ++d) {
       const auto row = head.template row<Real>(chunk.row(b, c, d), place{b, d, tokens(b, d)}, states(b, m, d));
       group.for_each(targets.extent(1), [&](index_t k) {
         const token x = targets(b, k, d);
-        if (x >= 0) component(b, m, k) += row.log_prob(x);
+        if (x >= 0) component(b, m, k) += static_cast<double>(row.log_prob(x));
       });
     }
   }
 };
 
-/// Row (b, k): log p(x_k), and l_km turned into the log-responsibility.
+/// Row (b, k): log p(x_k) and the log-responsibilities, from l_km.
 template <class Real>
 struct responsibility_row {
-  view<const Real, 2> log_weights;  // (B, M)
-  view<Real, 3> component;          // (B, M, K)
-  view<Real, 2> joint;              // (B, K)
+  view<const Real, 2> log_weights;   // (B, M)
+  view<const double, 3> component;   // (B, M, K)
+  view<Real, 3> log_responsibility;  // (B, M, K)
+  view<Real, 2> joint;               // (B, K)
 
   template <class Group>
   DIMIX_HD void operator()(const Group& group, view<Real, 1>, index_t row_index) const {
     const index_t b = row_index / joint.extent(1), k = row_index % joint.extent(1);
-    const auto weighted = [&](index_t m) { return log_weights(b, m) + component(b, m, k); };
-    const Real total = log_sum_exp<Real>(group, component.extent(1), weighted);
-    group.for_each(component.extent(1), [&](index_t m) { component(b, m, k) = weighted(m) - total; });
-    if (group.leader()) joint(b, k) = total;
+    const auto weighted = [&](index_t m) { return static_cast<double>(log_weights(b, m)) + component(b, m, k); };
+    const double total = log_sum_exp<double>(group, component.extent(1), weighted);
+    group.for_each(component.extent(1),
+                   [&](index_t m) { log_responsibility(b, m, k) = static_cast<Real>(weighted(m) - total); });
+    if (group.leader()) joint(b, k) = static_cast<Real>(total);
   }
 };
 
