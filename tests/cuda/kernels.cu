@@ -51,7 +51,7 @@ struct reverse_body {
 
   DIMIX_HD void operator()(index_t i) const {
     const place at{0, 0, static_cast<token>(i)};
-    const auto denoised = head.template row<float>(raw, at, head.template observe<float>(serial_group{}, raw, at));
+    const auto denoised = make_row<float>(serial_group{}, head, raw, at);
     const auto law = ancestral{}.row(kernel, at, denoised);
     const auto other = analytic{}.row(kernel, at, denoised);
     for (index_t a = 0; a < out.extent(1); ++a) {
@@ -74,7 +74,7 @@ struct draw_body {
   DIMIX_HD void operator()(index_t i) const {
     const index_t S = kernel.space.max_states();
     const place at{0, 0, static_cast<token>(S - 1)};
-    const auto row = head.template row<float>(raw, at, head.template observe<float>(serial_group{}, raw, at));
+    const auto row = make_row<float>(serial_group{}, head, raw, at);
     const auto item = static_cast<std::uint64_t>(i);
     out(i, 0) = ancestral{}.draw(
         kernel, at, S, [&] { return row; }, [&](purpose what) { return random(what, item, 0, 0, 0); });

@@ -23,8 +23,7 @@ struct jump_body {
 
   DIMIX_HD void operator()(index_t i) const {
     const place at{0, 0, static_cast<token>(i)};
-    const auto law =
-        method.row(kernel, at, head.template row<float>(raw, at, head.template observe<float>(serial_group{}, raw, at)));
+    const auto law = method.row(kernel, at, make_row<float>(serial_group{}, head, raw, at));
     for (index_t a = 0; a < out.extent(1); ++a) {
       using std::exp;
       out(i, a) = exp(law.log_prob(a));
@@ -47,7 +46,7 @@ struct leap_body {
     const index_t S = kernel.space.max_states();
     const auto item = static_cast<std::uint64_t>(i);
     const place at{0, 0, static_cast<token>(i % S)};
-    const auto row = head.template row<float>(raw, at, head.template observe<float>(serial_group{}, raw, at));
+    const auto row = make_row<float>(serial_group{}, head, raw, at);
     out(i, 0) = static_cast<token>(
         draw_poisson(1e-3 * exp(0.01 * static_cast<double>(i % 1400)), random(purpose::jump, item, 1, 0, 0).first()));
     out(i, 1) = summed_jumps_step{noise}.draw(

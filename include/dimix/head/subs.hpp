@@ -28,9 +28,7 @@ struct subs_row {
   template <class Group, class Slope, class Write>
   DIMIX_HD void backward(const Group& group, index_t S, const Slope& slope, const Write& write) const {
     if (now != mask) return group.for_each(S, [&](index_t s) { write(s, Real(0)); });
-    const auto live = [&]<index_into<Slope> At>(At s, auto value) {
-      return select(equals<Real>(s, mask), decltype(value)(Real(0)), value);
-    };
+    const auto live = [&](auto s, auto value) { return select(equals<Real>(s, mask), decltype(value)(Real(0)), value); };
     const Real total = group.reduce(S, Real(0), plus{}, [&]<index_into<Slope> At>(At s) { return live(s, slope(s)); });
     group.for_each(S, [&]<slope_index<Slope, Write> At>(At s) {
       using std::exp;
@@ -53,8 +51,8 @@ struct subs {
   DIMIX_HD Real observe(const Group& group, view<const Storage, 1> raw, place at) const {
     if (at.now != mask) return Real(0);
     return log_sum_exp<Real>(group, raw.extent(0), [&]<class At>(At s) {
-      const auto z = read<Real>(raw, s);
-      return select(equals<Real>(s, mask), decltype(z + z)(-infinity<Real>()), z);
+      using number = typename number_at<Real, At>::type;
+      return select(equals<Real>(s, mask), number(-infinity<Real>()), read<Real>(raw, s));
     });
   }
 
