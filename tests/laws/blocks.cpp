@@ -9,7 +9,7 @@ using namespace dimix;
 namespace {
 
 const forward_process process(absorbing<4>{}, log_linear{0});
-const cpu one(1);
+const laws::tested one = laws::on(1);
 
 const auto by_reveals = [](const auto& forward, const auto& net, const auto& run_on) {
   return make_reveal_sampler<float>(forward, net, noisy_order{confidence_order{}, linear_decay{2}}, by_schedule{}, drawn{}, {},
@@ -132,7 +132,7 @@ TEST_CASE("laws: blocks draw other bits each, with λ of the path, whatever the 
 
   const auto run = [&](index_t chunk, int threads) {
     return sample_blocks(process, net, {.batch = 20, .dims = 7, .length = 3, .steps = 5, .first_item = 11, .chunk = chunk},
-                         cpu{threads}, by_first_hits);
+                         laws::on(threads), by_first_hits);
   };
   CHECK(run(512, 1) == run(3, 2));
 }

@@ -3,6 +3,7 @@
 #include <dimix/objective/nelbo.hpp>
 #include <dimix/parity/tauldr_elbo.hpp>
 
+#include "laws/backends.hpp"
 #include "laws/support.hpp"
 
 using namespace dimix;
@@ -131,9 +132,9 @@ TEST_CASE("laws: in expectation over x_t and its jump, the bound from one jump i
       const auto raw_t = at.outputs(at.place_of_x), raw_tilde = at.outputs(at.place_of_y);
       array<double, 4> by_x(B, 1, D, S), by_y(B, 1, D, S), by_exact(B, 1, D, S);  // (B, 1, D, S)
       const auto terms = ct_elbo<double>(process, head, at.tokens(at.clean), at.times(t), {at.tokens(at.noisy), raw_t, by_x},
-                                         {at.tokens(at.jumped), raw_tilde, by_y}, cpu{1});
+                                         {at.tokens(at.jumped), raw_tilde, by_y}, laws::on(1));
       const auto exact =
-          nelbo<double>(process, head, at.tokens(at.clean), at.tokens(at.noisy), at.times(t), raw_t, cpu{1}, by_exact.whole());
+          nelbo<double>(process, head, at.tokens(at.clean), at.tokens(at.noisy), at.times(t), raw_t, laws::on(1), by_exact.whole());
       const double value = at.mean(terms.regularisation) + at.mean(terms.signal), wanted = at.mean(exact);
       INFO("t = " << t << ", S = " << S);
       CHECK(value == doctest::Approx(wanted - left_out(process, x_0, t)).epsilon(1e-11));
@@ -166,7 +167,7 @@ TEST_CASE("laws: the gradient of every term is its central difference, with one 
         asked_at<double> first{at.tokens(at.noisy), {}};
         if (!one_pass) first.raw = before, first.gradient = by_x;
         return ct_elbo<double>(process, head, at.tokens(at.clean), at.times(t), first, {at.tokens(at.jumped), after, by_y},
-                               cpu{1}, weights)
+                               laws::on(1), weights)
             .loss(weights);
       };
       array<double, 4> by_x(B, 1, D, S), by_y(B, 1, D, S);  // (B, 1, D, S)
@@ -196,7 +197,7 @@ TEST_CASE("laws: one forward pass takes the regularisation and the cross entropy
     const auto raw_t = at.outputs(at.place_of_x), raw_tilde = at.outputs(at.place_of_y);
     const auto run = [&](const asked_at<double>& before) {
       return ct_elbo<double>(process, head, at.tokens(at.clean), at.times(t), before, {at.tokens(at.jumped), raw_tilde},
-                             cpu{1});
+                             laws::on(1));
     };
     const auto once = run({at.tokens(at.noisy), {}}), there = run({at.tokens(at.jumped), raw_tilde}),
                twice = run({at.tokens(at.noisy), raw_t});
@@ -224,9 +225,9 @@ TEST_CASE("laws: the bound from one jump in float is that in double") {
       array<float, 4> slope_float(B, 1, D, S);  // (B, 1, D, S)
       const auto raw_t_float = narrow(raw_t), raw_tilde_float = narrow(raw_tilde);
       const auto wide = ct_elbo<double>(process, head, at.tokens(at.clean), at.times(t), {at.tokens(at.noisy), raw_t},
-                                        {at.tokens(at.jumped), raw_tilde, slope}, cpu{1});
+                                        {at.tokens(at.jumped), raw_tilde, slope}, laws::on(1));
       const auto low = ct_elbo<float>(process, head, at.tokens(at.clean), at.times(t), {at.tokens(at.noisy), raw_t_float},
-                                      {at.tokens(at.jumped), raw_tilde_float, slope_float}, cpu{1});
+                                      {at.tokens(at.jumped), raw_tilde_float, slope_float}, laws::on(1));
       laws::worst error;
       const auto see = [&](double a, double b, const char* what) {
         error.see(std::abs(a - b) / (1 + std::abs(a)), what, "t =", t);
@@ -249,7 +250,7 @@ TEST_CASE("laws: guards of 0 leave the bound exact, and larger ones move it") {
   const index_t B = at.items();
   const auto raw_t = at.outputs(at.place_of_x), raw_tilde = at.outputs(at.place_of_y);
   const asked_at<double> before{at.tokens(at.noisy), raw_t}, after{at.tokens(at.jumped), raw_tilde};
-  const auto exact = ct_elbo<double>(process, softmax{}, at.tokens(at.clean), at.times(t), before, after, cpu{1});
+  const auto exact = ct_elbo<double>(process, softmax{}, at.tokens(at.clean), at.times(t), before, after, laws::on(1));
   const auto kernel = process.between(0, t);
   using guarded_kernel = tauldr::guarded_kernel<ordinal, double>;
   const array<double, 1> beta = at.times(rate(process.schedule(), t));  // (B)
@@ -258,7 +259,7 @@ TEST_CASE("laws: guards of 0 leave the bound exact, and larger ones move it") {
     const std::vector<guarded_kernel> kernels(static_cast<std::size_t>(B),
                                               guarded_kernel(process.space(), kernel.to_t, below, eps));
     const auto guarded =
-        ct_elbo<double, guarded_kernel>({kernels.data(), B}, beta, softmax{}, at.tokens(at.clean), before, after, cpu{1});
+        ct_elbo<double, guarded_kernel>({kernels.data(), B}, beta, softmax{}, at.tokens(at.clean), before, after, laws::on(1));
     if (eps == 0)
       CHECK(guarded.loss() == doctest::Approx(exact.loss()).epsilon(1e-13));
     else
@@ -276,7 +277,7 @@ TEST_CASE("laws: a jump's position follows its rates, its state the row of rates
         items(b) = static_cast<std::uint64_t>(b);
         for (index_t d = 0; d < D; ++d) x_t(b, d) = x[static_cast<std::size_t>(d)];
       }
-      draw_jump(process, x_t, rng{5}, items, x_tilde.whole(), cpu{1});
+      draw_jump(process, x_t, rng{5}, items, x_tilde.whole(), laws::on(1));
       index_t shared = 0;  // with bits that samplers draw from
       for (index_t b = 0; b < 100; ++b) {
         const auto from = [&](purpose what) {
@@ -307,14 +308,14 @@ TEST_CASE("laws: where nothing can jump, nothing does, and there is no signal") 
   array<token, 2> x_0(1, 2), x_t(1, 2), x_tilde(1, 2);  // (B, D)
   x_t.fill(3);
   array<std::uint64_t, 1> items(1);  // (B)
-  draw_jump(masked, x_t, rng{1}, items, x_tilde.whole(), cpu{1});
+  draw_jump(masked, x_t, rng{1}, items, x_tilde.whole(), laws::on(1));
   CHECK(x_tilde(0, 0) == 3);
   CHECK(x_tilde(0, 1) == 3);
   array<double, 4> raw(1, 1, 2, 4), gradient(1, 1, 2, 4);  // (B, 1, D, S)
   array<double, 1> t(1);                                   // (B)
   t(0) = 0.5;
   gradient.fill(1);
-  const auto terms = ct_elbo<double>(masked, subs{3}, x_0, t, {x_t, raw}, {x_tilde, raw, gradient}, cpu{1});
+  const auto terms = ct_elbo<double>(masked, subs{3}, x_0, t, {x_t, raw}, {x_tilde, raw, gradient}, laws::on(1));
   CHECK(terms.signal(0) == 0);
   CHECK(terms.signal_norm(0) == 0);
   for (double g : gradient) CHECK(g == 0);

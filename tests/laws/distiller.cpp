@@ -7,6 +7,8 @@
 #include <limits>
 #include <vector>
 
+#include "laws/backends.hpp"
+
 namespace {
 
 using namespace dimix;
@@ -52,7 +54,7 @@ void step_is_the_gradient_of_its_loss(const Space& space, distiller_options opti
   const tabular<forward_process<Space, cosine>> teacher(process, {pairs, 3, D}, {likely, 3});
   table_student student(4, S);
   const table_student fixed(4, S);  // at u: constant, as a moving average is
-  const cpu run_on(1);
+  const laws::tested run_on = laws::on(1);
   options.components = 4;
   auto distil = make_distiller<double>(process, teacher, student, ema<table_student>{fixed}, options, run_on);
   array<token, 2> x_0(5, D);  // (B, D)
@@ -113,7 +115,7 @@ TEST_CASE("the same step for any number of threads") {
   std::vector<double> totals;
   for (int threads : {1, 2, 3}) {
     table_student student(4, 4);
-    auto distil = make_distiller<double>(process, teacher, student, detached{}, {.components = 4, .seed = 2}, cpu(threads));
+    auto distil = make_distiller<double>(process, teacher, student, detached{}, {.components = 4, .seed = 2}, laws::on(threads));
     totals.push_back(distil.step({pairs, 2, D}, 7).total);
   }
   CHECK(totals[0] == totals[1]);
@@ -127,7 +129,7 @@ TEST_CASE("what cannot be distilled is refused by name") {
   const tabular teacher(process, view<const token, 2>(data, 1, D), view<const double, 1>(likely, 1));
   table_student student(4, 4);
   const auto make = [&](distiller_options options) {
-    return make_distiller<double>(process, teacher, student, detached{}, options, cpu(1));
+    return make_distiller<double>(process, teacher, student, detached{}, options, laws::on(1));
   };
   CHECK_THROWS_WITH_AS(make({.components = 0}), doctest::Contains("components M = 0"), invalid_argument);
   CHECK_THROWS_WITH_AS(make({.shortest_gap = 0.5, .longest_gap = 0.1}), doctest::Contains("gaps [0.5, 0.1]"), invalid_argument);

@@ -8,6 +8,8 @@
 #include <cmath>
 #include <vector>
 
+#include "laws/backends.hpp"
+
 namespace {
 
 using namespace dimix;
@@ -63,7 +65,7 @@ void step_is_the_gradient_of_its_loss(const Space& space, distiller_options opti
   const weighted_table fixed(4, S);  // at u: constant
   options.components = 4;
   options.draws = latent_draws::enumerated;
-  auto distil = make_distiller<double>(process, teacher, student, ema<weighted_table>{fixed}, options, cpu(1));
+  auto distil = make_distiller<double>(process, teacher, student, ema<weighted_table>{fixed}, options, laws::on(1));
   array<token, 2> x_0(5, D);  // (B, D)
   for (index_t b = 0; b < 5; ++b)
     for (index_t d = 0; d < D; ++d) x_0(b, d) = pairs[b % 3 * D + d];
@@ -139,7 +141,7 @@ TEST_CASE("a student learns how likely its components are") {
                                        .datapoint_weight = 1,
                                        .distillation_rows = 2,
                                        .seed = 5},
-                                      cpu(1));
+                                      laws::on(1));
   nn::adamw<float> optimiser(student.weights(), {.beta2 = 0.99, .clip = 1}, cpu(1));
   constexpr index_t B = 32;
   array<token, 2> x_0(B, D);  // (B, D)
@@ -155,7 +157,7 @@ TEST_CASE("a student learns how likely its components are") {
   const double larger_weight = 1 / (1 + std::exp(-std::abs(static_cast<double>(w(0) - w(1)))));
   CHECK(larger_weight == doctest::Approx(0.7).epsilon(0.05));
   // one step from the mask alone: the law of the data, with its weights
-  const auto x = sample(process, student, {.batch = 4000, .dims = D, .steps = 1, .seed = 2}, cpu(1));  // (B, D)
+  const auto x = sample(process, student, {.batch = 4000, .dims = D, .steps = 1, .seed = 2}, laws::on(1));  // (B, D)
   double zeros = 0, ones = 0;
   for (index_t b = 0; b < x.extent(0); ++b) {
     zeros += x(b, 0) == 0 && x(b, 1) == 0 && x(b, 2) == 0;
@@ -169,7 +171,7 @@ TEST_CASE("a student with weights is asked for all of them, or refused") {
   const forward_process<absorbing<4>, log_linear> process;
   weighted_table student(4, 4);
   const auto make = [&](distiller_options options) {
-    make_distiller<double>(process, student, student, detached{}, options, cpu(1));
+    make_distiller<double>(process, student, student, detached{}, options, laws::on(1));
   };
   make({.components = 4, .draws = latent_draws::enumerated});
   CHECK_THROWS_WITH_AS(make({.components = 4}), doctest::Contains("draws = latent_draws::enumerated"), invalid_argument);
@@ -184,14 +186,14 @@ TEST_CASE("the class of an item goes with all of its draws") {
   const class_checker teacher{2, &taught};
   class_checker student{2, &studied};
   auto distil = make_distiller<double>(process, teacher, student, detached{},
-                                       {.components = 2, .targets = 5, .distillation_rows = 4}, cpu(1));
+                                       {.components = 2, .targets = 5, .distillation_rows = 4}, laws::on(1));
   distil.step({x_0, 3, D}, 0, {classes, 3});
   CHECK(taught == 3 + 3 * 4);
   CHECK(studied == 3 * 5 + 3 + 3 * 4);
   CHECK_THROWS_WITH_AS(distil.step({x_0, 3, D}, 0, {classes, 2}), doctest::Contains("distiller: classes has shape (2)"),
                        invalid_argument);
   class_checker net{1, &pretrained};
-  pretrainer<double, forward_process<absorbing<4>, log_linear>, class_checker> step(process, net, {}, cpu(1));
+  pretrainer<double, forward_process<absorbing<4>, log_linear>, class_checker, laws::tested> step(process, net, {}, laws::on(1));
   step.step({x_0, 3, D}, 0, {classes, 3});
   step.evaluate({x_0, 3, D}, 0, {classes, 3});
   CHECK(pretrained == 6);

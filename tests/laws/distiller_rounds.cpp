@@ -2,6 +2,7 @@
 // step is that of its loss.
 #include <dimix/dimix.hpp>
 
+#include "laws/backends.hpp"
 #include "laws/support.hpp"
 
 namespace {
@@ -87,7 +88,7 @@ mixture_table second_round(const Teacher& teacher, index_t M, const distiller_op
   const process_type process;
   mixture_table student(M, 5);
   const token pairs[] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 1, 1, 0};  // enough of cor2 to corrupt
-  auto distil = make_distiller<double>(process, teacher, student, detached{}, options, cpu(1));
+  auto distil = make_distiller<double>(process, teacher, student, detached{}, options, laws::on(1));
   array<double, 4> first(S * S, M, D, S), second(S * S, M, D, S);  // (S^D, M, D, S)  moments of Adam
   for (int i = 1; i <= iterations; ++i) {
     student.slopes.fill(0);
@@ -126,7 +127,7 @@ TEST_CASE("a second round: the step's gradient is that of its loss, and goes to 
                                       .distillation_rows = 2,
                                       .distillation_time = 0.9,
                                       .seed = 3};
-      auto distil = make_distiller<double>(process, teacher, student, ema<mixture_table>{fixed}, options, cpu(1));
+      auto distil = make_distiller<double>(process, teacher, student, ema<mixture_table>{fixed}, options, laws::on(1));
       const token data[] = {0, 0, 1, 1, 0, 1};
       const distiller_losses losses = distil.step({data, 3, D}, 40);
       CHECK(std::isfinite(losses.total));

@@ -7,7 +7,7 @@ using namespace dimix;
 
 namespace {
 
-const cpu one(1);
+const laws::tested one = laws::on(1);
 
 /// A mixture of M components that are not equally likely; rows depend on x_t, on λ and on the position.
 struct some_mixture {
@@ -51,7 +51,7 @@ template <class Process>
 void check_conditional_step(const Process& process, std::vector<token> start, std::vector<token> known, double s, double t) {
   const auto D = static_cast<index_t>(start.size()), S = process.max_states(), M = index_t{3}, B = laws::draws(20000);
   const some_mixture net{S, unequal};
-  sampler<double, Process, some_mixture> steps(process, net, {.scope = latent_scope::per_step}, {}, one);
+  laws::sampler<double, Process, some_mixture> steps(process, net, {.scope = latent_scope::per_step}, {}, one);
   // all of p(x_0 | x_t), and from it the law of x_s given x_0 = y at the known positions: x_s^d ~ q(x_s | x_0^d, x_t^d)
   array<double, 4> raw(1, M, D, S);  // (1, M, D, S)
   array<double, 3> lambda(1, M, 1);  // (1, M, 1)
@@ -187,7 +187,7 @@ TEST_CASE("laws: evidence reaches the end of every path, and decides λ of it") 
         for (index_t d = 0; d < D; ++d)
           if (decided || d == b % D) CHECK(x(b, d) == b % states);
       options.chunk = 7;
-      CHECK(sample(process, net, options, cpu(2)) == x);
+      CHECK(sample(process, net, options, laws::on(2)) == x);
     }
     // a factorized denoiser has no λ to decide
     const laws::some_net<std::decay_t<decltype(process.space())>> plain{process.space()};
@@ -208,7 +208,7 @@ TEST_CASE("laws: the last of many λ is the one whose tokens the mixture likes b
   array<double, 1> s(B), t(B);  // (B)
   t.fill(0.6);
   s(4) = 0.3;  // does not end: drawn as ever
-  sampler<double, decltype(process), some_mixture> best(process, net, {.last_candidates = M}, {}, one),
+  laws::sampler<double, decltype(process), some_mixture> best(process, net, {.last_candidates = M}, {}, one),
       plain(process, net, {}, {}, one);
   auto x = start, drawn = start;
   sampler_state a{9, 0}, b_state{9, 0};
@@ -251,7 +251,7 @@ TEST_CASE("laws: one λ at the last step is the argmax tail, and so is any numbe
     const auto x = sample(process, some_mixture{3, unequal}, candidates, one);
     CHECK(x != sample(process, some_mixture{3, unequal}, tail, one));
     candidates.chunk = 9;
-    CHECK(x == sample(process, some_mixture{3, unequal}, candidates, cpu(2)));
+    CHECK(x == sample(process, some_mixture{3, unequal}, candidates, laws::on(2)));
     candidates.chunk = tail.chunk;
   }
 }
@@ -301,7 +301,7 @@ TEST_CASE("laws: a path can be given its λ and its class") {
   for (index_t i = 0; i < x.size(); ++i) CHECK(x.data()[i] == i / 2 % 3);
 
   const laws::follow_latent net{3, 3};
-  sampler<float, decltype(process), laws::follow_latent> steps(process, net, {}, {}, one);
+  laws::sampler<float, decltype(process), laws::follow_latent> steps(process, net, {}, {}, one);
   array<token, 2> tokens(20, 2);      // (B, D)
   array<double, 1> s(20), t(20);      // (B)
   array<float, 3> latents(20, 1, 1);  // (B, 1, L)
@@ -315,7 +315,7 @@ TEST_CASE("laws: a path can be given its λ and its class") {
 TEST_CASE("laws: evidence and λ that do not fit are refused") {
   const forward_process process(uniform<3>{}, log_linear{});
   const laws::follow_latent net{3, 3};
-  sampler<float, decltype(process), laws::follow_latent> steps(process, net, {}, {}, one);
+  laws::sampler<float, decltype(process), laws::follow_latent> steps(process, net, {}, {}, one);
   array<token, 2> x(2, 2), evidence(2, 2), narrow(2, 1);  // (B, D)
   array<token, 1> classes(3);                             // (B)
   array<double, 1> s(2), t(2);                            // (B)
@@ -329,7 +329,7 @@ TEST_CASE("laws: evidence and λ that do not fit are refused") {
   CHECK_THROWS_WITH_AS(step({.latents = latents}), doctest::Contains("sampler: latents has shape (2, 1, 2)"), invalid_argument);
   CHECK_THROWS_WITH_AS(steps.latents_given(state, x, t, laws::ids(2), {}), doctest::Contains("no evidence"), invalid_argument);
   const laws::some_net<uniform<3>> plain{};
-  sampler<float, decltype(process), laws::some_net<uniform<3>>> without(process, plain, {}, {}, one);
+  laws::sampler<float, decltype(process), laws::some_net<uniform<3>>> without(process, plain, {}, {}, one);
   CHECK_THROWS_WITH_AS(without.step(state, x.whole(), s, t, laws::ids(2), {.latents = latents}),
                        doctest::Contains("sampler: latents has shape (2, 1, 2), but (2, 1, 0)"), invalid_argument);
   CHECK_THROWS_WITH_AS(steps.rows(x, s, t, latents.whole()), doctest::Contains("sampler: latents"), invalid_argument);
@@ -340,7 +340,7 @@ TEST_CASE("laws: evidence and λ that do not fit are refused") {
                        doctest::Contains("evidence[1, 0] = 3 is neither -1 nor a state in [0, 3)"), invalid_argument);
   CHECK(state.step == 0);
   const auto make = [&](sampler_options options) {
-    sampler<float, decltype(process), laws::follow_latent>(process, net, options);
+    laws::sampler<float, decltype(process), laws::follow_latent>(process, net, options);
   };
   CHECK_THROWS_WITH_AS(make({.last_candidates = -1}), doctest::Contains("last_candidates = -1"), invalid_argument);
   CHECK_THROWS_WITH_AS(make({.evidence_candidates = 0}), doctest::Contains("evidence_candidates = 0"), invalid_argument);

@@ -7,7 +7,7 @@ using namespace dimix;
 
 namespace {
 
-const cpu one(1);
+const laws::tested one = laws::on(1);
 
 /// The times at which one item after the other is asked for, in a chunk of its own: (calls).
 template <class Process>
@@ -53,7 +53,7 @@ TEST_CASE("laws: the times of reveals are order statistics of the times at which
 TEST_CASE("laws: every masked position is revealed first equally often") {
   const forward_process process(absorbing<4>{}, log_linear{});
   const laws::some_net<absorbing<4>> net{};
-  first_hitting_sampler<float, decltype(process), std::decay_t<decltype(net)>> steps(process, net, latent_scope::per_path, one);
+  first_hitting_sampler<float, decltype(process), std::decay_t<decltype(net)>, laws::tested> steps(process, net, latent_scope::per_path, one);
   const index_t B = laws::draws(8000);
   array<token, 2> x(B, 5);  // (B, D)
   x.fill(3);
@@ -123,7 +123,7 @@ TEST_CASE("laws: first hitting is the same for any batch, chunk and threads, wit
   const laws::some_net<absorbing<4>> net{absorbing<4>{}, 1.0};
   const auto run = [&](first_hitting_options options, int threads) {
     options.dims = 6, options.seed = 8;
-    return sample_first_hitting(process, net, options, cpu{threads});
+    return sample_first_hitting(process, net, options, laws::on(threads));
   };
   const auto all = run({.batch = 37}, 1);  // (B, D)
   CHECK(run({.batch = 37}, 3) == all);

@@ -1,6 +1,5 @@
 // Every process keeps the laws: spaces times schedules, in both precisions, from the start to the end of time.
-#include <dimix/backend/cpu.hpp>
-
+#include "laws/backends.hpp"
 #include "laws/forward_process.hpp"
 
 using namespace dimix;
@@ -154,7 +153,7 @@ TEST_CASE("laws: s = 0 is the data, also where the schedule starts with noise") 
 TEST_CASE("laws: corrupt is q(x_t|x_0) with one kernel per item, the same for any batch and threads") {
   const forward_process process(absorbing<4>{}, log_linear{0});
   const index_t B = 64, D = 5;
-  array<token, 2> x_0(B, D), x_t(B, D), again(B, D), half(B / 2, D);  // (B, D)
+  array<token, 2> x_0(B, D), x_t(B, D), again(B, D), second_half(B / 2, D);  // (B, D)
   array<double, 1> t(B);                                              // (B)
   array<std::uint64_t, 1> items(B);                                   // (B)
   for (index_t b = 0; b < B; ++b) {
@@ -162,7 +161,7 @@ TEST_CASE("laws: corrupt is q(x_t|x_0) with one kernel per item, the same for an
     items(b) = static_cast<std::uint64_t>(1000 + b);
     for (index_t d = 0; d < D; ++d) x_0(b, d) = static_cast<token>((b + d) % 3);
   }
-  corrupt(process, x_0, t, rng{3}, items, x_t, cpu{1});
+  corrupt(process, x_0, t, rng{3}, items, x_t, laws::on(1));
   index_t hidden = 0;
   for (index_t b = 0; b < B; ++b)
     for (index_t d = 0; d < D; ++d) {
@@ -172,13 +171,13 @@ TEST_CASE("laws: corrupt is q(x_t|x_0) with one kernel per item, the same for an
       hidden += b % 3 == 1 && x_t(b, d) == 3;
     }
   CHECK((hidden > 30 && hidden < 75));  // 105 at 1/2
-  corrupt(process, x_0, t, rng{3}, items, again, cpu{3});
+  corrupt(process, x_0, t, rng{3}, items, again, laws::on(3));
   CHECK(again == x_t);
   corrupt(process, x_0.whole().slice(B / 2, B / 2), t.whole().slice(B / 2, B / 2), rng{3}, items.whole().slice(B / 2, B / 2),
-          half, cpu{2});
-  CHECK(std::equal(half.begin(), half.end(), x_t.begin() + B / 2 * D));
-  corrupt(process, x_0, t, rng{3}, items, again, cpu{1}, 1);
+          second_half, laws::on(2));
+  CHECK(std::equal(second_half.begin(), second_half.end(), x_t.begin() + B / 2 * D));
+  corrupt(process, x_0, t, rng{3}, items, again, laws::on(1), 1);
   CHECK(again != x_t);
-  corrupt(process, x_0, t, rng{3}, items, x_0, cpu{1});  // in place
+  corrupt(process, x_0, t, rng{3}, items, x_0, laws::on(1));  // in place
   CHECK(x_0 == x_t);
 }

@@ -48,7 +48,7 @@ struct pair_law {
           rng{77}(purpose::data, static_cast<std::uint64_t>(b), 0, 0, 0));
       x(b, 0) = sequences(n, 0), x(b, 1) = sequences(n, 1);
     }
-    corrupt(process, x, t, rng{78}, laws::ids(B), x.whole(), cpu{1});
+    corrupt(process, x, t, rng{78}, laws::ids(B), x.whole(), laws::on(1));
     return x;
   }
 };
@@ -106,7 +106,7 @@ TEST_CASE("laws: a path to s and one step more are a draw of the data") {
   array<token, 2> x(B, 1);  // (B, 1)
   draw_initial(process, rng{2}, laws::ids(B), x.whole());
   gillespie(process, net, rng{2}, x.whole(), s, one, laws::ids(B));
-  sampler<float, std::decay_t<decltype(process)>, decltype(net)> last(process, net, {}, {}, cpu{1});
+  laws::sampler<float, std::decay_t<decltype(process)>, decltype(net)> last(process, net, {}, {}, laws::on(1));
   sampler_state state{2, 0};
   last.step(state, x.whole(), zero, s, laws::ids(B));
   std::vector<double> counts(4);

@@ -11,7 +11,7 @@ using namespace dimix;
 
 namespace {
 
-const cpu one(1);
+const laws::tested one = laws::on(1);
 
 /// A mixture whose logits depend on x_t, t, λ and the class; without a class it says something else.
 struct class_net {
@@ -78,7 +78,7 @@ array<Real, 4> answer(const Net& net, const request<Real>& asked) {
 template <class Method, class Process, class Net>
 array<double, 3> rows_of(const Process& process, const Net& net, double s, double t, token x, double lambda, token kind,
                          Method method) {
-  sampler<double, Process, Net, Method> steps(process, net, {}, method, one);
+  laws::sampler<double, Process, Net, Method> steps(process, net, {}, method, one);
   array<token, 2> x_t(1, 2);          // (1, D)
   array<token, 1> classes(1);         // (1)
   array<double, 1> from(1), to(1);    // (1)
@@ -272,7 +272,7 @@ TEST_CASE("guidance: steps draw from guided rows, and whole paths are the same f
   const paired both(net, net, softmax{});
   const guided_rows<> method{2};
   const index_t B = laws::draws(20000);
-  sampler<float, decltype(process), decltype(both), guided_rows<>> steps(process, both, {}, method, one);
+  laws::sampler<float, decltype(process), decltype(both), guided_rows<>> steps(process, both, {}, method, one);
   array<token, 2> x(B, 2);           // (B, D)
   array<token, 1> classes(B);        // (B)
   array<double, 1> s(B), t(B);       // (B)
@@ -289,7 +289,7 @@ TEST_CASE("guidance: steps draw from guided rows, and whole paths are the same f
   sample_options options{.batch = 30, .dims = 4, .steps = 3, .seed = 4, .classes = classes.whole().slice(0, 30)};
   const auto whole = sample<float, guided_rows<>>(process, both, options, one, method);
   options.chunk = 7;
-  CHECK(sample<float, guided_rows<>>(process, both, options, cpu(2), method) == whole);
+  CHECK(sample<float, guided_rows<>>(process, both, options, laws::on(2), method) == whole);
   CHECK(sample<float, guided_rows<analytic>>(process, both, options, one, {1}) ==
         sample<float, analytic>(process, net, options, one));
   CHECK(sample<float, guided_rows<>>(process, both, options, one, {4}) != whole);

@@ -6,7 +6,7 @@ using namespace dimix;
 
 namespace {
 
-const cpu one(1);
+const laws::tested one = laws::on(1);
 
 /// M l_M - (M - 1) mean_j l_{M without j}, written out.
 template <class Real, class Head>

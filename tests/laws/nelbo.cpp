@@ -35,7 +35,7 @@ TEST_CASE("laws: absorbing is the closed form -alpha' / (1 - alpha) * -log p(x_0
       return raw(0, 0, d, s) - std::log(total);
     };
     const double weight = -schedule.alpha_prime(t) / (1 - schedule.alpha(t));
-    CHECK(nelbo<double>(process, subs{3}, x_0, x_t, time, raw, cpu{1})(0) ==
+    CHECK(nelbo<double>(process, subs{3}, x_0, x_t, time, raw, laws::on(1))(0) ==
           doctest::Approx(-weight * (log_p(0, 1) + log_p(2, 0))).epsilon(1e-12));
   }
 }
@@ -50,8 +50,8 @@ TEST_CASE("laws: where alpha reaches 0 the bound of a random prior does too, in 
     std::transform(raw.begin(), raw.end(), raw_float.begin(), [](double x) { return static_cast<float>(x); });
     std::transform(raw_float.begin(), raw_float.end(), raw.begin(), [](float x) { return x; });
     const auto head = default_head(process.space());
-    const auto wide = nelbo<double>(process, head, at.x_0, at.x_t, at.t, raw, cpu{1}, slope.whole());
-    const auto narrow = nelbo<float>(process, head, at.x_0, at.x_t, at.t, raw_float, cpu{1}, slope_float.whole());
+    const auto wide = nelbo<double>(process, head, at.x_0, at.x_t, at.t, raw, laws::on(1), slope.whole());
+    const auto narrow = nelbo<float>(process, head, at.x_0, at.x_t, at.t, raw_float, laws::on(1), slope_float.whole());
     laws::worst values, slopes;
     for (index_t b = 0; b < B; ++b)
       values.see(std::abs(wide(b) - static_cast<double>(narrow(b))) / (1e-30 + wide(b)), "b =", b);
@@ -102,11 +102,11 @@ TEST_CASE("laws: masking or redrawing has the bound of absorbing where hits mask
   }
   const log_linear schedule{};
   const auto mostly_masks = nelbo<double>(forward_process(mask_and_replace<4>{1 - 1e-9}, schedule), values_only{3}, x_0, masked,
-                                          t, raw, cpu{1}),
-             hides = nelbo<double>(forward_process(absorbing<4>{}, schedule), subs{3}, x_0, masked, t, raw, cpu{1}),
+                                          t, raw, laws::on(1)),
+             hides = nelbo<double>(forward_process(absorbing<4>{}, schedule), subs{3}, x_0, masked, t, raw, laws::on(1)),
              mostly_redraws = nelbo<double>(forward_process(mask_and_replace<4>{1e-9}, schedule), values_only{3}, x_0, visible,
-                                            t, raw, cpu{1}),
-             replaces = nelbo<double>(forward_process(uniform<3>{}, schedule), softmax{}, x_0, visible, t, values, cpu{1});
+                                            t, raw, laws::on(1)),
+             replaces = nelbo<double>(forward_process(uniform<3>{}, schedule), softmax{}, x_0, visible, t, values, laws::on(1));
   for (index_t b = 0; b < 3; ++b) {
     CHECK(mostly_masks(b) == doctest::Approx(hides(b)).epsilon(1e-6));
     CHECK(mostly_redraws(b) == doctest::Approx(replaces(b)).epsilon(1e-6));
@@ -124,7 +124,7 @@ TEST_CASE("laws: states that are out of reach leave the bound and its gradient f
     array<double, 1> t(3);  // (B)
     t.fill(0.5);
     array<Real, 4> raw(3, 1, 1, 256), gradient(3, 1, 1, 256);  // (B, 1, D, S)
-    for (Real value : nelbo<Real>(process, softmax{}, x_0, x_t, t, raw, cpu{1}, gradient.whole())) CHECK(std::isfinite(value));
+    for (Real value : nelbo<Real>(process, softmax{}, x_0, x_t, t, raw, laws::on(1), gradient.whole())) CHECK(std::isfinite(value));
     for (Real g : gradient) CHECK(std::isfinite(g));
   };
   check(0.0);
@@ -173,7 +173,7 @@ double bound_of_exact_denoiser(const Process& process, const array<token, 2>& se
     array<double, 3> no_latents(B, 1, 0);
     const view<const token, 2> x_t(noisy.data(), B, 2);
     net(request<double>{x_t, t, no_latents, {}, 0}, raw.whole());
-    const auto value = nelbo<double>(process, head, view<const token, 2>(clean.data(), B, 2), x_t, t, raw, cpu{1});
+    const auto value = nelbo<double>(process, head, view<const token, 2>(clean.data(), B, 2), x_t, t, raw, laws::on(1));
     for (index_t b = 0; b < B; ++b) total += dt * weights[static_cast<std::size_t>(b)] * value(b);
   }
   return total;

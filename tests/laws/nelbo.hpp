@@ -3,6 +3,7 @@
 
 #include <dimix/objective/nelbo.hpp>
 
+#include "laws/backends.hpp"
 #include "laws/support.hpp"
 
 namespace laws {
@@ -15,7 +16,7 @@ struct nelbo_result {
   nelbo_result(const Process& process, const Head& head, const array<token, 2>& x_0, const array<token, 2>& x_t,
                const array<double, 1>& t, const array<double, 4>& raw)
       : gradient(raw.extent(0), 1, raw.extent(2), raw.extent(3)) {
-    value = dimix::nelbo<double>(process, head, x_0, x_t, t, raw, dimix::cpu{1}, gradient.whole());
+    value = dimix::nelbo<double>(process, head, x_0, x_t, t, raw, on(1), gradient.whole());
     for (double& g : gradient) g *= static_cast<double>(raw.extent(0));
   }
 };
@@ -83,9 +84,9 @@ void check_nelbo(const Process& process, const Head& head, double time) {
     for (index_t s = 0; s < states; ++s) {
       const double h = 1e-5, kept = raw(b, 0, 0, s);
       raw(b, 0, 0, s) = kept + h;
-      const double above = dimix::nelbo<double>(process, head, at.x_0, at.x_t, at.t, raw, dimix::cpu{1})(b);
+      const double above = dimix::nelbo<double>(process, head, at.x_0, at.x_t, at.t, raw, on(1))(b);
       raw(b, 0, 0, s) = kept - h;
-      const double below = dimix::nelbo<double>(process, head, at.x_0, at.x_t, at.t, raw, dimix::cpu{1})(b);
+      const double below = dimix::nelbo<double>(process, head, at.x_0, at.x_t, at.t, raw, on(1))(b);
       raw(b, 0, 0, s) = kept;
       derivative.see(std::abs((above - below) / (2 * h) - result.gradient(b, 0, 0, s)) / (1 + wanted), "x_0, x_t, s =", x_0, x,
                      s);

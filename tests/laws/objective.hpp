@@ -4,6 +4,7 @@
 
 #include <dimix/objective.hpp>
 
+#include "laws/backends.hpp"
 #include "laws/support.hpp"
 
 #include <functional>
@@ -152,7 +153,7 @@ struct sharpness {
 /// The gradient with respect to raw outputs and log-weights is the central difference of the loss; the modes of writing agree; chunks
 /// and threads change nothing; rows of softmax sum to zero.
 template <class Head, class... Terms>
-void check_objective(site<double, Head>& at, bool weighted, const dimix::cpu& one, const Terms&... terms) {
+void check_objective(site<double, Head>& at, bool weighted, const tested& one, const Terms&... terms) {
   using dimix::gradient_mode;
   const double tolerance = 1e-7;
   const dimix::objective_options<double> options{
@@ -248,7 +249,7 @@ void check_objective(site<double, Head>& at, bool weighted, const dimix::cpu& on
 
   // threads
   for (int threads : {2, 3}) {
-    const dimix::cpu several(threads);
+    const tested several = on(threads);
     auto parallel = make();
     array<double, 4> other(at.B, at.M, at.D, outputs);  // (B, M, D, outputs)
     CHECK(dimix::value_and_gradient(parallel, raw, other.whole(), several) == total);
@@ -258,7 +259,7 @@ void check_objective(site<double, Head>& at, bool weighted, const dimix::cpu& on
 
 /// Every term alone.
 template <class Head>
-void check_terms_alone(site<double, Head>& at, const dimix::cpu& one) {
+void check_terms_alone(site<double, Head>& at, const tested& one) {
   using namespace dimix;
   const view<const double, 3> T = at.teacher;
   const view<const token, 3> x = at.targets;
@@ -276,7 +277,7 @@ void check_terms_alone(site<double, Head>& at, const dimix::cpu& one) {
 
 /// All terms together.
 template <class Head>
-void check_terms_together(site<double, Head>& at, const dimix::cpu& one) {
+void check_terms_together(site<double, Head>& at, const tested& one) {
   using namespace dimix;
   const view<const double, 3> T = at.teacher;
   const view<const token, 3> x = at.targets;
@@ -290,7 +291,7 @@ void check_terms_together(site<double, Head>& at, const dimix::cpu& one) {
 
 /// Values of every term against the formulas written out.
 template <class Real, class Head>
-void check_values(const site<Real, Head>& at, const dimix::cpu& one, double tolerance) {
+void check_values(const site<Real, Head>& at, const tested& one, double tolerance) {
   using namespace dimix;
   for (bool weighted : {false, true}) {
     const reference<Real, Head> formula{at, weighted};
@@ -324,7 +325,7 @@ inline constexpr bool knows_items = requires(const Head head) { head.kernels; } 
 
 /// The marginalisation against sums over all S^D sequences.
 template <class Real, class Head>
-void check_marginalisation(const site<Real, Head>& at, const dimix::cpu& one, double tolerance) {
+void check_marginalisation(const site<Real, Head>& at, const tested& one, double tolerance) {
   for (bool weighted : {false, true}) {
     const reference<Real, Head> formula{at, weighted};
     const view<const Real, 2> weights = weighted ? view<const Real, 2>(at.log_weights) : view<const Real, 2>{};

@@ -9,7 +9,7 @@ using namespace dimix;
 
 namespace {
 
-const cpu one(1);
+const laws::tested one = laws::on(1);
 
 template <class Process>
 using kernel_of = typename Process::template kernel<double>;

@@ -30,7 +30,7 @@ struct enumeration {
   array<double, 4> average_gradient(const array<double, 1>& weights, const Term& term, double* value_of_it = nullptr) const {
     auto loss = make_objective<double>(softmax{}, x_t, M, S, {}, term);
     array<double, 4> each(n, M, D, S), total(1, M, D, S);  // (n, M, D, S), (1, M, D, S)
-    const cpu one(1);
+    const laws::tested one = laws::on(1);
     const double sum = value_and_gradient(loss, view<const double, 4>(raw), each.whole(), one, gradient_mode::overwrite, 1.0);
     if (value_of_it) *value_of_it = sum;
     for (index_t i = 0; i < n; ++i)
@@ -57,7 +57,7 @@ TEST_CASE("laws: distillation bound >= joint divergence >= every marginal diverg
   for (std::uint64_t seed = 0; seed < 20; ++seed) {
     const laws::site<double, softmax> at(softmax{}, one_item(3), 1 + static_cast<index_t>(seed % 4), 3, 1, seed);
     const laws::reference<double, softmax> formula{at, false};
-    const cpu one(1);
+    const laws::tested one = laws::on(1);
     auto bound = make_objective<double>(at.head, at.tokens, at.M, at.S, {}, distillation_bound<double>{at.teacher});
     auto marginal = make_objective<double>(at.head, at.tokens, at.M, at.S, {}, marginal_divergence<double>{at.teacher});
     double joint = 0;  // KL(product of T_d || mixture)
@@ -129,7 +129,7 @@ TEST_CASE("laws: with the control variate the mean is the same, value and gradie
     const auto with_variate = all.average_gradient(law, correlation<double>{all.targets, {law}}, &varied);
     auto marginal = make_objective<double>(at.head, at.tokens, at.M, at.S, {}, marginal_divergence<double>{at.teacher});
     array<double, 4> marginal_gradient(1, 4, 3, 3);  // (1, M, D, S)
-    const double divergence = value_and_gradient(marginal, at.given(), marginal_gradient.whole(), cpu{1});
+    const double divergence = value_and_gradient(marginal, at.given(), marginal_gradient.whole(), laws::on(1));
     CHECK(plain == doctest::Approx(varied + divergence + entropy(law)).epsilon(1e-13));
     laws::worst difference;
     for (index_t j = 0; j < gradient.size(); ++j)
@@ -153,7 +153,7 @@ TEST_CASE("laws: near a product model the control variate takes the variance awa
     const auto variance = [&](auto term) {
       auto loss = make_objective<double>(softmax{}, all.x_t, all.M, all.S, {}, term);
       array<double, 4> each(all.n, all.M, all.D, all.S);  // (n, M, D, S)
-      value_and_gradient(loss, view<const double, 4>(all.raw), each.whole(), cpu{1}, gradient_mode::overwrite, 1.0);
+      value_and_gradient(loss, view<const double, 4>(all.raw), each.whole(), laws::on(1), gradient_mode::overwrite, 1.0);
       double trace = 0;
       for (index_t j = 0; j < all.M * all.D * all.S; ++j) {
         double mean = 0, square = 0;

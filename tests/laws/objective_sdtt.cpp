@@ -13,7 +13,7 @@ using namespace dimix;
 
 namespace {
 
-const cpu one(1);
+const laws::tested one = laws::on(1);
 constexpr index_t D = 2, S = 3;  // two states and the mask
 constexpr token mask = 2;
 using process_type = forward_process<absorbing<S>, log_linear>;
@@ -180,7 +180,7 @@ TEST_CASE("laws: one teacher step gives the teacher's rows, and a revealed token
   // any number of threads, and the batch split
   const std::vector<double> early{0.9, 0.8};
   const auto both = teacher_rows<double>(process_type(), teacher, x_t, {early.data(), 2}, {s.data(), 2}, 4, rng{1},
-                                         {items.data(), 2}, cpu(3));
+                                         {items.data(), 2}, laws::on(3));
   const auto second = teacher_rows<double>(process_type(), teacher, view<const token, 2>(x_t.data() + D, 1, D),
                                            {early.data() + 1, 1}, {s.data() + 1, 1}, 4, rng{1}, {items.data() + 1, 1}, one);
   for (index_t i = 0; i < D * S; ++i) CHECK(both.data()[D * S + i] == second.data()[i]);

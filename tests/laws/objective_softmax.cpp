@@ -11,11 +11,11 @@ array<token, 2> tokens_of(index_t B, index_t D) { return array<token, 2>(B, D); 
 
 TEST_CASE("laws: objectives over softmax") {
   laws::site<double, softmax> at(softmax{}, tokens_of(2, 3), 3, 4, 2);
-  laws::check_terms_together(at, cpu{1});
+  laws::check_terms_together(at, laws::on(1));
 }
 
 TEST_CASE("laws: values and marginalisation over softmax, by enumeration") {
-  const cpu one(1);
+  const laws::tested one = laws::on(1);
   for (std::uint64_t seed : {1u, 2u, 3u}) {
     const laws::site<double, softmax> at(softmax{}, tokens_of(2, 3), 4, 3, 5, seed);
     laws::check_values(at, one, 1e-13);
@@ -30,7 +30,7 @@ TEST_CASE("laws: gradients in float are those in double within 2e-6") {
   const index_t B = 2, M = 5, D = 6, S = 17, K = 4;
   const laws::site<double, softmax> fine(softmax{}, tokens_of(B, D), M, S, K);
   const laws::site<float, softmax> rough(softmax{}, tokens_of(B, D), M, S, K);
-  const cpu one(1);
+  const laws::tested one = laws::on(1);
   const auto gradient_of = [&](const auto& at, auto real) {
     using Real = decltype(real);
     array<Real, 4> gradient(B, M, D, S);  // (B, M, D, S)
@@ -51,7 +51,7 @@ TEST_CASE("laws: gradients in float are those in double within 2e-6") {
 
 TEST_CASE("laws: one component is a factorized model") {
   const laws::site<double, softmax> at(softmax{}, tokens_of(3, 4), 1, 5, 2);
-  const cpu one(1);
+  const laws::tested one = laws::on(1);
   array<double, 4> bound_gradient(3, 1, 4, 5), marginal_gradient(3, 1, 4, 5), correlation_gradient(3, 1, 4, 5);  // (B, 1, D, S)
   auto bound = make_objective<double>(at.head, at.tokens, 1, 5, {}, distillation_bound<double>{at.teacher});
   auto marginal = make_objective<double>(at.head, at.tokens, 1, 5, {}, marginal_divergence<double>{at.teacher});
@@ -79,7 +79,7 @@ TEST_CASE("laws: equal components are one component") {
   laws::site<double, softmax> at(softmax{}, tokens_of(2, 3), 4, 4, 2);
   for (index_t b = 0; b < 2; ++b)
     for (index_t m = 1; m < 4; ++m) std::copy_n(at.raw.whole().row(b, 0, 0).data(), 3 * 4, at.raw.whole().row(b, m, 0).data());
-  const cpu one(1);
+  const laws::tested one = laws::on(1);
   array<double, 4> gradient(2, 4, 3, 4);  // (B, M, D, S)
   auto loss =
       make_objective<double>(at.head, at.tokens, 4, 4, {.log_weights = at.log_weights}, correlation<double>{at.targets});
@@ -100,7 +100,7 @@ TEST_CASE("laws: responsibilities of long sequences in float are those of double
   array<token, 2> x_t(B, D);         // (B, D)
   array<token, 3> targets(B, K, D);  // (B, K, D)
   for (index_t i = 0; i < targets.size(); ++i) targets.data()[i] = static_cast<token>(laws::uniform_number(2, i) * S);
-  const cpu one(1);
+  const laws::tested one = laws::on(1);
   const auto narrow = responsibilities<float>(softmax{}, x_t, view<const float, 4>(raw), targets.whole(), S, one);
   const auto exact = responsibilities<double>(softmax{}, x_t, view<const double, 4>(wide), targets.whole(), S, one);
   double worst = 0, least = 1;

@@ -17,7 +17,7 @@ void check_at_s(const Head& head, const Process& process, const array<token, 2>&
   const std::vector<kernel> kernels{process.between(0.3, 0.6), process.between(0.0, 1.0)};
   const auto to_s = wrap(stepped<Head, kernel>{head, {kernels.data(), 2}});
   laws::site<double, std::remove_const_t<decltype(to_s)>> at(to_s, x_t, 3, S, 2);
-  const cpu one(1);
+  const laws::tested one = laws::on(1);
   const view<const double, 3> T = at.teacher;
   laws::check_objective(at, true, one, consistency<double>{{at.targets, {at.weights}}, {T}},
                         correlation<double>{at.targets, {{}, 0.3}}, joint_negative_log_likelihood<double>{at.targets},

@@ -17,11 +17,11 @@ array<token, 2> half_hidden() {
 
 TEST_CASE("laws: objectives over subs") {
   laws::site<double, subs> at(subs{3}, half_hidden(), 3, 4, 2);
-  laws::check_terms_together(at, cpu{1});
+  laws::check_terms_together(at, laws::on(1));
 }
 
 TEST_CASE("laws: values and marginalisation over subs, by enumeration") {
-  const cpu one(1);
+  const laws::tested one = laws::on(1);
   for (std::uint64_t seed : {1u, 2u, 3u}) {
     const laws::site<double, subs> at(subs{3}, half_hidden(), 4, 4, 5, seed);
     laws::check_values(at, one, 1e-13);
@@ -34,7 +34,7 @@ TEST_CASE("laws: values and marginalisation over subs, by enumeration") {
 
 TEST_CASE("laws: what stands at revealed positions does not matter, not even infinities") {
   laws::site<double, subs> at(subs{3}, half_hidden(), 3, 4, 2);
-  const cpu one(1);
+  const laws::tested one = laws::on(1);
   array<double, 4> gradient(2, 3, 3, 4), again(2, 3, 3, 4);  // (B, M, D, S)
   const auto run = [&](array<double, 4>& into) {
     auto loss = make_objective<double>(at.head, at.tokens, 3, 4, {}, consistency<double>{{at.targets}, {at.teacher}},

@@ -7,7 +7,7 @@ using namespace dimix;
 
 namespace {
 
-const cpu one(1);
+const laws::tested one = laws::on(1);
 const std::pair<double, double> steps_of_time[] = {{0.0, 0.4}, {0.3, 0.7}, {0.65, 0.7}, {0.5, 0.5}, {0.2, 1.0}, {0.0, 1.0}};
 
 /// Certain of one state.
@@ -92,7 +92,7 @@ TEST_CASE_TEMPLATE("laws: without σ the rows are the ancestral ones, and with a
   const auto x = laws::walk(process.space(), B, D);
   array<double, 1> to(B), from(B);  // (B)
   const auto rows = [&](const auto& method) {
-    sampler<Real, decltype(process), decltype(net), std::decay_t<decltype(method)>> steps(process, net, {}, method, one);
+    laws::sampler<Real, decltype(process), decltype(net), std::decay_t<decltype(method)>> steps(process, net, {}, method, one);
     return steps.rows(x, to, from, laws::no_latents<Real>(B));  // (B, D, S)
   };
   for (auto [s, t] : steps_of_time) {
@@ -155,7 +155,7 @@ TEST_CASE("laws: paths that hide again keep the law of one position, also while 
 TEST_CASE("laws: while it stays at a time as many positions are shown as before, but others") {
   const forward_process process(absorbing<4>{}, log_linear{0});
   const laws::some_net<absorbing<4>> net{};
-  sampler<double, decltype(process), decltype(net), remasking<remask_cap>> steps(process, net, {}, {remask_cap(0.5)}, one);
+  laws::sampler<double, decltype(process), decltype(net), remasking<remask_cap>> steps(process, net, {}, {remask_cap(0.5)}, one);
   const index_t B = laws::draws(20000);
   array<token, 2> x(B, 1);  // (B, 1)
   for (index_t b = 0; b < B; ++b) x(b, 0) = b % 2 == 0 ? token{0} : token{3};
@@ -265,7 +265,7 @@ TEST_CASE("laws: remasking is the same for any batch, chunk and threads, and can
   const index_t B = 23, D = 6;
   const auto run = [&](index_t chunk, int threads) {
     return sample_confident_remasking(process, net, {.batch = B, .dims = D, .steps = 5, .seed = 8, .chunk = chunk},
-                                      remask_cap(0.5), cpu{threads});
+                                      remask_cap(0.5), laws::on(threads));
   };
   const auto all = run(512, 1);  // (B, D)
   CHECK(run(512, 3) == all);
@@ -286,7 +286,7 @@ TEST_CASE("laws: remasking is the same for any batch, chunk and threads, and can
   CHECK(x == all);
 
   const auto plain = [&](index_t chunk, int threads) {
-    return sample(process, net, {.batch = B, .dims = D, .steps = 5, .seed = 8, .chunk = chunk}, cpu{threads},
+    return sample(process, net, {.batch = B, .dims = D, .steps = 5, .seed = 8, .chunk = chunk}, laws::on(threads),
                   remasking{remask_rescale(0.8)});
   };
   CHECK(plain(512, 1) == plain(4, 3));

@@ -112,7 +112,7 @@ TEST_CASE("laws: no temperature changes how often a position is revealed, and no
   s.fill(0.3), t.fill(0.7);
   const auto rows = [&](const auto& head) {
     const under_head reheaded(net, head);
-    sampler<double, decltype(process), decltype(reheaded)> steps(process, reheaded, {}, {}, cpu{1});
+    laws::sampler<double, decltype(process), decltype(reheaded)> steps(process, reheaded, {}, {}, laws::on(1));
     return steps.rows(x, s, t, laws::no_latents<double>(5));  // (B, D, S)
   };
   const auto plain = rows(subs{4});
@@ -140,9 +140,9 @@ TEST_CASE("laws: a network under another head is sampled like one that has it") 
   const forward_process process(absorbing<4>{}, log_linear{0});
   const laws::some_net<absorbing<4>> net{};
   const sample_options options{.batch = 20, .dims = 5, .steps = 3, .seed = 2};
-  CHECK(sample(process, under_head(net, tempered{subs{3}, 1, 4}), options, cpu{1}) == sample(process, net, options, cpu{1}));
+  CHECK(sample(process, under_head(net, tempered{subs{3}, 1, 4}), options, laws::on(1)) == sample(process, net, options, laws::on(1)));
   const laws::follow_latent mixture{4, 3};
   const under_head over_mixture(mixture, tempered{subs{3}, 0.5, 4});
   CHECK(mixture_denoiser<decltype(over_mixture), float>);
-  CHECK(sample(process, over_mixture, options, cpu{1}) == sample(process, mixture, options, cpu{1}));
+  CHECK(sample(process, over_mixture, options, laws::on(1)) == sample(process, mixture, options, laws::on(1)));
 }

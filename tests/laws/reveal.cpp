@@ -7,7 +7,7 @@ namespace {
 
 using masked_process = forward_process<absorbing<4>, log_linear>;
 const masked_process process(absorbing<4>{}, log_linear{0});
-const cpu one(1);
+const laws::tested one = laws::on(1);
 
 /// f with every ordering.
 template <class F>
@@ -268,7 +268,7 @@ TEST_CASE("laws: reveals are the same for any batch, split, chunk and threads, a
   for_every_order([&](const auto& order) {
     const auto run = [&](reveal_options options, int threads) {
       options.dims = D, options.steps = 4, options.seed = 8;
-      return sample_reveal(process, net, options, cpu{threads}, order);
+      return sample_reveal(process, net, options, laws::on(threads), order);
     };
     const auto all = run({.batch = B}, 1);  // (B, D)
     CHECK(run({.batch = B}, 3) == all);
@@ -319,7 +319,7 @@ TEST_CASE("laws: scores in float and in double") {
   array<double, 1> t(1);  // (B)
   t.fill(1);
   const auto scores = [&]<class Real>(Real, const auto& order) {
-    denoiser_call<Real, masked_process, laws::some_net<absorbing<4>>, cpu> call(process, net, one);
+    denoiser_call<Real, masked_process, laws::some_net<absorbing<4>>, laws::tested> call(process, net, one);
     call.ask("test", 1, 0, latent_scope::per_path, x, t, laws::ids(1));
     std::vector<double> result(7);
     call.each_position(x, [&](const place& at, const auto& row_of) {

@@ -53,7 +53,7 @@ TEST_CASE("laws: steps draw from rows") {
 TEST_CASE("laws: absorbing unmasks or not, and then draws the token") {
   const forward_process process(absorbing<5>{}, log_linear{0});
   const laws::some_net<absorbing<5>> net{};
-  sampler<float, decltype(process), decltype(net)> steps(process, net, {}, {}, cpu{1});
+  laws::sampler<float, decltype(process), decltype(net)> steps(process, net, {}, {}, laws::on(1));
   const index_t B = laws::draws(40000);
   array<token, 2> x(B, 1), one(1, 1);  // (B, 1)
   x.fill(4), one.fill(4);
@@ -86,14 +86,14 @@ TEST_CASE("laws: the same tokens for any batch, split, chunk and threads") {
   for_every_process([](const auto& process) {
     const laws::some_net<std::decay_t<decltype(process.space())>> net{process.space(), 1.0};
     const index_t B = 37, D = 6;
-    const auto all = sample(process, net, {.batch = B, .dims = D, .steps = 5, .seed = 8}, cpu{1});  // (B, D)
-    CHECK(sample(process, net, {.batch = B, .dims = D, .steps = 5, .seed = 8}, cpu{3}) == all);
+    const auto all = sample(process, net, {.batch = B, .dims = D, .steps = 5, .seed = 8}, laws::on(1));  // (B, D)
+    CHECK(sample(process, net, {.batch = B, .dims = D, .steps = 5, .seed = 8}, laws::on(3)) == all);
     for (index_t chunk : {1, 5, 36, 37, 1000})
-      CHECK(sample(process, net, {.batch = B, .dims = D, .steps = 5, .seed = 8, .chunk = chunk}, cpu{2}) == all);
-    const auto part = sample(process, net, {.batch = 10, .dims = D, .steps = 5, .seed = 8, .first_item = 20}, cpu{1});
+      CHECK(sample(process, net, {.batch = B, .dims = D, .steps = 5, .seed = 8, .chunk = chunk}, laws::on(2)) == all);
+    const auto part = sample(process, net, {.batch = 10, .dims = D, .steps = 5, .seed = 8, .first_item = 20}, laws::on(1));
     CHECK(std::equal(part.begin(), part.end(), all.begin() + 20 * D));
-    CHECK(sample(process, net, {.batch = B, .dims = D, .steps = 5, .seed = 9}, cpu{1}) != all);
-    CHECK(sample<double>(process, net, {.batch = B, .dims = D, .steps = 5, .seed = 8}, cpu{1}).size() == B * D);
+    CHECK(sample(process, net, {.batch = B, .dims = D, .steps = 5, .seed = 9}, laws::on(1)) != all);
+    CHECK(sample<double>(process, net, {.batch = B, .dims = D, .steps = 5, .seed = 8}, laws::on(1)).size() == B * D);
     for (index_t b = 0; b < B; ++b)
       for (index_t d = 0; d < D; ++d) CHECK((all(b, d) >= 0 && all(b, d) < process.space().states(d)));
   });
@@ -102,13 +102,13 @@ TEST_CASE("laws: the same tokens for any batch, split, chunk and threads") {
 TEST_CASE("laws: a path can be written down and taken up again") {
   const forward_process process(uniform<4>{}, log_linear{});
   const laws::some_net<uniform<4>> net{};
-  const auto whole = sample(process, net, {.batch = 5, .dims = 3, .steps = 4, .seed = 2}, cpu{1});
+  const auto whole = sample(process, net, {.batch = 5, .dims = 3, .steps = 4, .seed = 2}, laws::on(1));
   array<token, 2> x(5, 3);  // (B, D)
   draw_initial(process, rng{2}, laws::ids(5), x.whole());
   array<double, 1> s(5), t(5);  // (B)
   sampler_state state{2, 0};
   for (index_t n = 0; n < 4; ++n) {
-    sampler<float, decltype(process), decltype(net)> anew(process, net, {}, {}, cpu{1});
+    laws::sampler<float, decltype(process), decltype(net)> anew(process, net, {}, {}, laws::on(1));
     sampler_state taken_up{state.seed, state.step};
     t.fill(static_cast<double>(4 - n) / 4), s.fill(static_cast<double>(3 - n) / 4);
     anew.step(taken_up, x.whole(), s, t, laws::ids(5));
@@ -124,8 +124,8 @@ TEST_CASE("laws: evidence stays, and the network sees it from the first call") {
   evidence.fill(-1);
   for (index_t b = 0; b < 30; ++b) evidence(b, b % 5) = static_cast<token>(b % 3);
   const auto x =
-      sample(process, net, {.batch = 30, .dims = 5, .steps = 4, .seed = 1, .evidence = evidence, .chunk = 7}, cpu{1});
-  const auto without = sample(process, net, {.batch = 30, .dims = 5, .steps = 4, .seed = 1}, cpu{1});
+      sample(process, net, {.batch = 30, .dims = 5, .steps = 4, .seed = 1, .evidence = evidence, .chunk = 7}, laws::on(1));
+  const auto without = sample(process, net, {.batch = 30, .dims = 5, .steps = 4, .seed = 1}, laws::on(1));
   index_t changed = 0;
   for (index_t b = 0; b < 30; ++b)
     for (index_t d = 0; d < 5; ++d) {
@@ -139,7 +139,7 @@ TEST_CASE("laws: evidence stays, and the network sees it from the first call") {
 TEST_CASE("laws: the argmax tail takes the most probable state of the last row") {
   for_every_process([](const auto& process) {
     const laws::some_net<std::decay_t<decltype(process.space())>> net{process.space(), 1.0};
-    sampler<float, std::decay_t<decltype(process)>, decltype(net)> steps(process, net, {.argmax_tail = true}, {}, cpu{1});
+    laws::sampler<float, std::decay_t<decltype(process)>, decltype(net)> steps(process, net, {.argmax_tail = true}, {}, laws::on(1));
     const index_t B = 20, D = 4;
     auto x = laws::walk(process.space(), B, D);
     array<double, 1> s(B), t(B);  // (B)
@@ -153,7 +153,7 @@ TEST_CASE("laws: the argmax tail takes the most probable state of the last row")
         for (index_t a = 0; a < process.max_states(); ++a) CHECK(rows(b, d, x(b, d)) >= rows(b, d, a));
     // and before the last step it draws
     s.fill(0.25);
-    sampler<float, std::decay_t<decltype(process)>, decltype(net)> plain(process, net, {}, {}, cpu{1});
+    laws::sampler<float, std::decay_t<decltype(process)>, decltype(net)> plain(process, net, {}, {}, laws::on(1));
     auto other = drawn;
     sampler_state first{1, 0}, second{1, 0};
     steps.step(first, drawn.whole(), s, t, laws::ids(B));

@@ -5,9 +5,13 @@
 #include <dimix/denoiser/tabular.hpp>
 #include <dimix/sampler.hpp>
 
+#include "laws/backends.hpp"
 #include "laws/support.hpp"
 
 namespace laws {
+
+template <class Real, class Process, class Net, class Method = dimix::ancestral>
+using sampler = dimix::sampler<Real, Process, Net, Method, tested>;
 
 /// A factorized denoiser whose rows depend on the whole of x_t and on t; states that a position does not have are impossible.
 template <class Space>
@@ -86,8 +90,8 @@ template <class Real, class Process>
 void check_rows(const Process& process, double s, double t, double tolerance) {
   const index_t S = process.max_states(), B = S, D = 3;
   const some_net<typename Process::space_type> net{process.space()};
-  dimix::sampler<Real, Process, decltype(net)> ancestral(process, net, {}, {}, dimix::cpu{1});
-  dimix::sampler<Real, Process, decltype(net), dimix::analytic> analytic(process, net, {}, {}, dimix::cpu{1});
+  sampler<Real, Process, decltype(net)> ancestral(process, net, {}, {}, on(1));
+  sampler<Real, Process, decltype(net), dimix::analytic> analytic(process, net, {}, {}, on(1));
   array<double, 1> from(B), to(B);  // (B)
   from.fill(t), to.fill(s);
   const auto x_t = walk(process.space(), B, D);
@@ -113,7 +117,7 @@ template <class Real, class Method, class Process>
 void check_step_draws(const Process& process, double s, double t, Method method = {}) {
   const index_t S = process.max_states(), D = 2, B = draws(20000);
   const some_net<typename Process::space_type> net{process.space(), 1.0};
-  dimix::sampler<Real, Process, decltype(net), Method> steps(process, net, {}, method, dimix::cpu{1});
+  sampler<Real, Process, decltype(net), Method> steps(process, net, {}, method, on(1));
   array<double, 1> from(B), to(B), one_from(1), one_to(1);  // (B)
   from.fill(t), to.fill(s), one_from.fill(t), one_to.fill(s);
   for (index_t start = 0; start < S; ++start) {
@@ -150,7 +154,7 @@ std::vector<double> exact_law(const Process& process, const Net& net, const dimi
     for (index_t d = 0; d < D; ++d) p *= process.space().prior(d, x[static_cast<std::size_t>(d)]);
     law[static_cast<std::size_t>(b)] = p;
   }
-  dimix::sampler<double, Process, Net, Method> steps(process, net, {}, method, dimix::cpu{1});
+  sampler<double, Process, Net, Method> steps(process, net, {}, method, on(1));
   for (std::size_t n = 0; n + 1 < grid.size(); ++n) {
     array<double, 1> s(B), t(B);  // (B)
     s.fill(grid[n + 1]), t.fill(grid[n]);

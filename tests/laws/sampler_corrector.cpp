@@ -168,7 +168,7 @@ TEST_CASE("laws: correct draws from the rows of a corrector, whatever the batch"
     const double t = 0.5, h = 0.3;
     const auto x = all_pairs(S);                                       // (S^2, 2)
     const auto rows = corrector_rows(process, net, x, t, h, euler{});  // (S^2, 2, S)
-    sampler<double, process_type, decltype(net), euler> steps(process, net, {}, {}, cpu{1});
+    laws::sampler<double, process_type, decltype(net), euler> steps(process, net, {}, {}, laws::on(1));
     array<double, 1> when(B), noise(B);  // (B)
     when.fill(t), noise.fill(h);
     for (index_t from : {index_t{1}, S * S - 1}) {
@@ -198,7 +198,7 @@ TEST_CASE("laws: correct draws from the rows of a corrector, whatever the batch"
 TEST_CASE("laws: step_and_correct is a step and its correctors") {
   const forward_process process(ordinal(5), exponential{0.2, 20});
   const laws::some_net<ordinal> net{process.space(), 1.0};
-  sampler<float, decltype(process), decltype(net), tau_leaping<>> steps(process, net, {}, {}, cpu{1});
+  laws::sampler<float, decltype(process), decltype(net), tau_leaping<>> steps(process, net, {}, {}, laws::on(1));
   const index_t B = 6, D = 4;
   const auto run = [&](double s, double t, const corrector_options& options) {
     auto x = laws::walk(process.space(), B, D);
@@ -236,7 +236,7 @@ TEST_CASE("laws: with classes, predictor and correctors draw from the rows of ea
     const corrector_options options{.steps = 2, .size = 0.7};
     const auto start = laws::walk(process.space(), B, 2);  // (B, 2)
     const auto run = [&](const auto& net, const conditions<double>& given) {
-      sampler<double, process_type, std::decay_t<decltype(net)>, euler> steps(process, net, {}, {}, cpu{1});
+      laws::sampler<double, process_type, std::decay_t<decltype(net)>, euler> steps(process, net, {}, {}, laws::on(1));
       auto x = start;
       sampler_state state{6, 0};
       step_and_correct(steps, state, x.whole(), 0.4, 0.6, laws::ids(B), options, given);

@@ -32,7 +32,7 @@ template <class Real, class Process, class Method>
 array<Real, 3> rows_of(const Process& process, double s, double t, Method method) {
   const index_t B = process.max_states();
   const laws::some_net<typename Process::space_type> net{process.space()};
-  sampler<Real, Process, decltype(net), Method> steps(process, net, {}, method, cpu{1});
+  laws::sampler<Real, Process, decltype(net), Method> steps(process, net, {}, method, laws::on(1));
   array<double, 1> from(B), to(B);  // (B)
   from.fill(t), to.fill(s);
   return steps.rows(laws::walk(process.space(), B, 3), to, from, laws::no_latents<Real>(B));
@@ -244,10 +244,10 @@ TEST_CASE("laws: the last step of a method that jumps is ancestral") {
     CHECK(distance(rows_of<double>(process, 0, 0.3, euler{.denoise_last = false}), rows) > 0.01);
     const laws::some_net<std::decay_t<decltype(process.space())>> net{process.space(), 1.0};
     const sample_options once{.batch = 50, .dims = 3, .steps = 1, .seed = 3};
-    CHECK(sample<float, euler>(process, net, once, cpu{1}) == sample<float, ancestral>(process, net, once, cpu{1}));
+    CHECK(sample<float, euler>(process, net, once, laws::on(1)) == sample<float, ancestral>(process, net, once, laws::on(1)));
   });
   const forward_process masked(absorbing<4>{}, log_linear{});
-  for (token x : sample<float, euler>(masked, laws::some_net<absorbing<4>>{}, {.batch = 50, .dims = 9, .steps = 4}, cpu{1}))
+  for (token x : sample<float, euler>(masked, laws::some_net<absorbing<4>>{}, {.batch = 50, .dims = 9, .steps = 4}, laws::on(1)))
     CHECK(x != 3);
 }
 
@@ -303,7 +303,7 @@ template <class Process>
 void check_tau_leaping(const Process& process, double s, double t) {
   const index_t S = process.max_states(), B = laws::draws(20000);
   const laws::some_net<typename Process::space_type> net{process.space(), 1.0};
-  sampler<float, Process, decltype(net), tau_leaping<>> steps(process, net, {}, {}, cpu{1});
+  laws::sampler<float, Process, decltype(net), tau_leaping<>> steps(process, net, {}, {}, laws::on(1));
   array<double, 1> from(B), to(B);  // (B)
   from.fill(t), to.fill(s);
   for (token x = 0; x < S; ++x) {
@@ -349,14 +349,14 @@ TEST_CASE("laws: the same tokens of methods that jump for any batch, chunk and t
     using Method = decltype(method);
     const index_t B = 37, D = 6;
     const sample_options options{.batch = B, .dims = D, .steps = 5, .seed = 8};
-    const auto all = sample<float, Method>(process, net, options, cpu{1});  // (B, D)
-    CHECK(sample<float, Method>(process, net, options, cpu{3}) == all);
+    const auto all = sample<float, Method>(process, net, options, laws::on(1));  // (B, D)
+    CHECK(sample<float, Method>(process, net, options, laws::on(3)) == all);
     for (index_t chunk : {1, 5, 36})
-      CHECK(sample<float, Method>(process, net, {.batch = B, .dims = D, .steps = 5, .seed = 8, .chunk = chunk}, cpu{2}) == all);
+      CHECK(sample<float, Method>(process, net, {.batch = B, .dims = D, .steps = 5, .seed = 8, .chunk = chunk}, laws::on(2)) == all);
     const auto part =
-        sample<float, Method>(process, net, {.batch = 10, .dims = D, .steps = 5, .seed = 8, .first_item = 20}, cpu{1});
+        sample<float, Method>(process, net, {.batch = 10, .dims = D, .steps = 5, .seed = 8, .first_item = 20}, laws::on(1));
     CHECK(std::equal(part.begin(), part.end(), all.begin() + 20 * D));
-    CHECK(all != sample<float, ancestral>(process, net, options, cpu{1}));
+    CHECK(all != sample<float, ancestral>(process, net, options, laws::on(1)));
   };
   for_every_process([&](const auto& process) {
     check(process, euler{});
@@ -370,7 +370,7 @@ TEST_CASE("laws: the argmax tail of methods that jump is that of ancestral sampl
   const forward_process levels(ordinal(5), linear{0, 4});
   const laws::some_net<ordinal> net{levels.space(), 1.0};
   const sample_options options{.batch = 20, .dims = 4, .steps = 1, .seed = 2, .argmax_tail = true};
-  const auto x = sample<float, ancestral>(levels, net, options, cpu{1});
-  CHECK(sample<float, tau_leaping<>>(levels, net, options, cpu{1}) == x);
-  CHECK(sample<float, euler>(levels, net, options, cpu{1}) == x);
+  const auto x = sample<float, ancestral>(levels, net, options, laws::on(1));
+  CHECK(sample<float, tau_leaping<>>(levels, net, options, laws::on(1)) == x);
+  CHECK(sample<float, euler>(levels, net, options, laws::on(1)) == x);
 }

@@ -63,7 +63,7 @@ TEST_CASE("laws: sample draws from the exact law of the path") {
   const laws::bit_pairs data({0.45, 0.05, 0.05, 0.45});
   const tabular<forward_process<absorbing<3>, log_linear>> net(process, data.sequences, data.law);
   const auto law = laws::exact_law(process, net, uniform_grid(3), 2);
-  const auto x = sample(process, net, {.batch = laws::draws(40000), .dims = 2, .steps = 3, .seed = 5}, cpu{1});  // (B, D)
+  const auto x = sample(process, net, {.batch = laws::draws(40000), .dims = 2, .steps = 3, .seed = 5}, laws::on(1));  // (B, D)
   std::vector<double> counts(9);
   for (index_t b = 0; b < x.extent(0); ++b) ++counts[static_cast<std::size_t>(x(b, 0) + 3 * x(b, 1))];
   laws::check_frequencies("sequences", counts, law);
@@ -74,7 +74,7 @@ TEST_CASE("laws: λ once per path keeps the mixture, λ per step mixes it along 
   const laws::follow_latent net{3, 2};
   const index_t B = laws::draws(20000);
   for (auto scope : {latent_scope::per_path, latent_scope::per_step}) {
-    const auto x = sample(process, net, {.batch = B, .dims = 2, .steps = 2, .seed = 4, .scope = scope}, cpu{1});
+    const auto x = sample(process, net, {.batch = B, .dims = 2, .steps = 2, .seed = 4, .scope = scope}, laws::on(1));
     std::vector<double> counts(4);
     for (index_t b = 0; b < B; ++b) ++counts.at(static_cast<std::size_t>(2 * x(b, 0) + x(b, 1)));
     // per step the two positions get different λ when they are unmasked in different steps: probability 1/2, and half of them differ
@@ -83,8 +83,8 @@ TEST_CASE("laws: λ once per path keeps the mixture, λ per step mixes it along 
     if (scope == latent_scope::per_path) CHECK(counts[1] + counts[2] == 0);
   }
   // one call: both scopes are the same
-  CHECK(sample(process, net, {.batch = 50, .dims = 4, .steps = 1, .seed = 4, .scope = latent_scope::per_path}, cpu{1}) ==
-        sample(process, net, {.batch = 50, .dims = 4, .steps = 1, .seed = 4, .scope = latent_scope::per_step}, cpu{1}));
+  CHECK(sample(process, net, {.batch = 50, .dims = 4, .steps = 1, .seed = 4, .scope = latent_scope::per_path}, laws::on(1)) ==
+        sample(process, net, {.batch = 50, .dims = 4, .steps = 1, .seed = 4, .scope = latent_scope::per_step}, laws::on(1)));
 }
 
 TEST_CASE("laws: a hybrid is the student, then the teacher") {
@@ -92,14 +92,14 @@ TEST_CASE("laws: a hybrid is the student, then the teacher") {
   const laws::follow_latent student{4, 3};
   const laws::some_net<absorbing<4>> teacher{};
   const sample_options options{.batch = 40, .dims = 5, .steps = 4, .seed = 6};
-  const auto by_student = sample(process, student, options, cpu{1}), by_teacher = sample(process, teacher, options, cpu{1});
-  CHECK(sample(process, hybrid(student, teacher, 0), options, cpu{1}) == by_teacher);
-  CHECK(sample(process, hybrid(student, teacher, 4), options, cpu{1}) == by_student);
-  const auto both = sample(process, hybrid(student, teacher, 2), options, cpu{1});
+  const auto by_student = sample(process, student, options, laws::on(1)), by_teacher = sample(process, teacher, options, laws::on(1));
+  CHECK(sample(process, hybrid(student, teacher, 0), options, laws::on(1)) == by_teacher);
+  CHECK(sample(process, hybrid(student, teacher, 4), options, laws::on(1)) == by_student);
+  const auto both = sample(process, hybrid(student, teacher, 2), options, laws::on(1));
   CHECK(both != by_student);
   CHECK(both != by_teacher);
   // a denoiser followed by itself is itself
-  const auto early = sample(process, hybrid(student, student, 2), options, cpu{1});
+  const auto early = sample(process, hybrid(student, student, 2), options, laws::on(1));
   CHECK(early == by_student);
   CHECK(mixture_denoiser<hybrid<laws::follow_latent, laws::some_net<absorbing<4>>>, float>);
   CHECK(!mixture_denoiser<hybrid<laws::some_net<absorbing<4>>, laws::some_net<absorbing<4>>>, float>);
@@ -133,8 +133,8 @@ TEST_CASE("laws: grids of times") {
   CHECK(grid == time_grid{1, 0.75, 0.5, 0.25, 0});
   const forward_process process(uniform<4>{}, log_linear{});
   const laws::some_net<uniform<4>> net{};
-  CHECK(sample(process, net, {.batch = 9, .dims = 3, .steps = 99, .seed = 1, .grid = grid}, cpu{1}) ==
-        sample(process, net, {.batch = 9, .dims = 3, .steps = 4, .seed = 1}, cpu{1}));
+  CHECK(sample(process, net, {.batch = 9, .dims = 3, .steps = 99, .seed = 1, .grid = grid}, laws::on(1)) ==
+        sample(process, net, {.batch = 9, .dims = 3, .steps = 4, .seed = 1}, laws::on(1)));
 }
 
 TEST_CASE("laws: every time grid falls from 1 to 0 in as many steps") {

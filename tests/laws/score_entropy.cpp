@@ -53,8 +53,8 @@ TEST_CASE("laws: score entropy of the scores of a denoiser's row is its bound") 
                                        ? 77.0  // not read
                                        : rates.log_expected(y) - std::log(base_rate(process.space(), 0, y, here.now));
       }
-      const auto bound = nelbo<double>(process, head, at.x_0, at.x_t, at.t, raw, cpu{1});
-      const auto ours = score_entropy<double>(process, at.x_0, at.x_t, at.t, log_scores, cpu{1});
+      const auto bound = nelbo<double>(process, head, at.x_0, at.x_t, at.t, raw, laws::on(1));
+      const auto ours = score_entropy<double>(process, at.x_0, at.x_t, at.t, log_scores, laws::on(1));
       laws::worst error;
       for (index_t b = 0; b < B; ++b)
         error.see(std::abs(ours(b) - bound(b)) / (1 + bound(b)), "t =", t, "x_0 =", at.x_0(b, 0), "x_t =", at.x_t(b, 0));
@@ -70,9 +70,9 @@ TEST_CASE("laws: score entropy is its formula, not negative, and its gradient th
       const index_t B = at.t.size(), S = process.max_states();
       auto raw = noise_scores(process, at);
       const auto kernel = process.between(0, t);
-      const auto value = [&] { return score_entropy<double>(process, at.x_0, at.x_t, at.t, raw, cpu{1}); };
+      const auto value = [&] { return score_entropy<double>(process, at.x_0, at.x_t, at.t, raw, laws::on(1)); };
       array<double, 4> gradient(B, 1, 1, S);  // (B, 1, 1, S)
-      const auto values = score_entropy<double>(process, at.x_0, at.x_t, at.t, raw, cpu{1}, gradient.whole());
+      const auto values = score_entropy<double>(process, at.x_0, at.x_t, at.t, raw, laws::on(1), gradient.whole());
       laws::worst formula, derivative;
       for (index_t b = 0; b < B; ++b) {
         const token x_0 = at.x_0(b, 0), x = at.x_t(b, 0);
@@ -118,7 +118,7 @@ TEST_CASE("laws: the minimiser of score entropy is the score of the data") {
         raw(b, 0, 0, y) = std::log(marginal[static_cast<std::size_t>(y)] + 1e-300) -
                           std::log(marginal[static_cast<std::size_t>(at.x_t(b, 0))]);
     const auto expected = [&](const array<double, 4>& scores) {
-      const auto values = score_entropy<double>(process, at.x_0, at.x_t, at.t, scores, cpu{1}, gradient.whole());
+      const auto values = score_entropy<double>(process, at.x_0, at.x_t, at.t, scores, laws::on(1), gradient.whole());
       double total = 0;
       for (index_t b = 0; b < B; ++b) total += weight(b) * values(b);
       return total;
@@ -154,8 +154,8 @@ TEST_CASE("laws: score entropy in float is that in double, also next to the scor
           }
         std::transform(raw.begin(), raw.end(), raw_float.begin(), [](double x) { return static_cast<float>(x); });
         std::transform(raw_float.begin(), raw_float.end(), raw.begin(), [](float x) { return x; });
-        const auto wide = score_entropy<double>(process, at.x_0, at.x_t, at.t, raw, cpu{1}, slope.whole());
-        const auto narrow = score_entropy<float>(process, at.x_0, at.x_t, at.t, raw_float, cpu{1}, slope_float.whole());
+        const auto wide = score_entropy<double>(process, at.x_0, at.x_t, at.t, raw, laws::on(1), slope.whole());
+        const auto narrow = score_entropy<float>(process, at.x_0, at.x_t, at.t, raw_float, laws::on(1), slope_float.whole());
         laws::worst error;
         for (index_t b = 0; b < B; ++b)
           error.see(std::abs(wide(b) - static_cast<double>(narrow(b))) / (1 + wide(b)), "value, b =", b, "t =", t);
@@ -177,7 +177,7 @@ TEST_CASE("laws: data that cannot have become x_t leave no score entropy") {
   const forward_process split(rate_table(rates, prior), linear{0, 1});
   for (token x : {1, 2}) {
     x_t(0, 0) = x;
-    const double value = score_entropy<double>(split, x_0, x_t, t, raw, cpu{1}, gradient.whole())(0);
+    const double value = score_entropy<double>(split, x_0, x_t, t, raw, laws::on(1), gradient.whole())(0);
     CHECK((value > 0) == (x == 1));
     CHECK((gradient(0, 0, 0, x == 1 ? 0 : 3) != 0) == (x == 1));
   }
@@ -201,13 +201,13 @@ TEST_CASE("laws: absorbing score entropy counts masked positions alone") {
   t(0) = 0.3;
   array<double, 4> raw(1, 1, 3, 4), gradient(1, 1, 3, 4);  // (B, 1, D, S)
   laws::fill_noise(raw, 2, 1);
-  const double all = score_entropy<double>(masked, x_0, x_t, t, raw, cpu{1}, gradient.whole())(0);
+  const double all = score_entropy<double>(masked, x_0, x_t, t, raw, laws::on(1), gradient.whole())(0);
   for (index_t y = 0; y < 4; ++y) {
     CHECK(gradient(0, 0, 1, y) == 0);
     CHECK((gradient(0, 0, 0, y) != 0) == (y != 3));
     raw(0, 0, 1, y) = std::nan("");
   }
-  CHECK(score_entropy<double>(masked, x_0, x_t, t, raw, cpu{1})(0) == all);
+  CHECK(score_entropy<double>(masked, x_0, x_t, t, raw, laws::on(1))(0) == all);
 }
 
 // UDLM (Schiff et al. 2024) writes the bound of uniform noise on N states, for x = x_t and x̄(y) = N alpha [y = x_0] + 1 - alpha, as
@@ -243,7 +243,7 @@ TEST_CASE("laws: the bound of uniform noise is UDLM's closed form") {
       }
       wanted.push_back(-slope / (N * alpha_t) * inside);
     }
-    const auto ours = nelbo<double>(process, softmax{}, at.x_0, at.x_t, at.t, raw, cpu{1});
+    const auto ours = nelbo<double>(process, softmax{}, at.x_0, at.x_t, at.t, raw, laws::on(1));
     for (index_t b = 0; b < B; ++b)
       error.see(std::abs(ours(b) - wanted[static_cast<std::size_t>(b)]) / (1 + wanted[static_cast<std::size_t>(b)]), "t =", t,
                 "x_0 =", at.x_0(b, 0), "x_t =", at.x_t(b, 0));

@@ -330,8 +330,8 @@ TEST_CASE("laws: samplers of a score network draw what those of its x_0-predicti
         if (reveals(process.space(), d) && !is_mask(process.space(), d, x(b, d))) x(b, d) = data.sequences(0, d);
     array<double, 1> s(B), t(B);  // (B)
     for (index_t b = 0; b < B; ++b) t(b) = b < 6 ? 0.4 : 0.8, s(b) = b % 2 ? 0.0 : 0.3;
-    sampler<double, process_type, tabular<process_type>> direct(process, net, {}, {}, cpu{1});
-    sampler<double, process_type, std::decay_t<decltype(from_scores)>> through(process, from_scores, {}, {}, cpu{1});
+    laws::sampler<double, process_type, tabular<process_type>> direct(process, net, {}, {}, laws::on(1));
+    laws::sampler<double, process_type, std::decay_t<decltype(from_scores)>> through(process, from_scores, {}, {}, laws::on(1));
     const auto wanted = direct.rows(x, s, t, laws::no_latents<double>(B)),
                got = through.rows(x, s, t, laws::no_latents<double>(B));
     laws::worst error;
@@ -363,7 +363,7 @@ TEST_CASE("laws: a network that predicts scores learns by the bound: the step's 
   for_every_process([](const auto& process, index_t D) {
     learned_scores net(D, process.max_states());
     auto denoiser = make_score_network<double>(process, net);
-    pretrainer<double, std::decay_t<decltype(process)>, decltype(denoiser)> train(process, denoiser, {.seed = 4}, cpu{1});
+    pretrainer<double, std::decay_t<decltype(process)>, decltype(denoiser), laws::tested> train(process, denoiser, {.seed = 4}, laws::on(1));
     const some_data data(process.space(), D);
     train.step(data.sequences, 0);
     const auto slopes = net.slopes;

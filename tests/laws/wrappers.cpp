@@ -120,7 +120,7 @@ TEST_CASE("wrappers: a cached network answers as the network at t = 0, and is as
   const forward_process process(absorbing<S>{}, log_linear{});
   rows = 0;
   const sample_options options{.batch = 20, .dims = D, .steps = 30, .seed = 2};
-  CHECK(sample<double>(process, wrapped, options, cpu{1}) == sample<double>(process, timeless, options, cpu{1}));
+  CHECK(sample<double>(process, wrapped, options, laws::on(1)) == sample<double>(process, timeless, options, laws::on(1)));
   CHECK(rows <= 20 * (D + 1));
 }
 
@@ -165,8 +165,8 @@ TEST_CASE("wrappers: they can be put into each other, and sampled") {
   const time_independent timeless(net);
   const shifted both(timeless);
   const forward_process process(uniform<S>{}, log_linear{});
-  const auto x = sample<double>(process, both, {.batch = 20, .dims = D, .steps = 3}, cpu{1});  // (B, D)
+  const auto x = sample<double>(process, both, {.batch = 20, .dims = D, .steps = 3}, laws::on(1));  // (B, D)
   for (token value : x) CHECK((value >= 0 && value < S));
-  CHECK(x != sample<double>(process, net, {.batch = 20, .dims = D, .steps = 3}, cpu{1}));
-  CHECK(x == sample<double>(process, hybrid(both, net, 3), {.batch = 20, .dims = D, .steps = 3}, cpu{1}));
+  CHECK(x != sample<double>(process, net, {.batch = 20, .dims = D, .steps = 3}, laws::on(1)));
+  CHECK(x == sample<double>(process, hybrid(both, net, 3), {.batch = 20, .dims = D, .steps = 3}, laws::on(1)));
 }
