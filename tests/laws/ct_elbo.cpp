@@ -133,8 +133,8 @@ TEST_CASE("laws: in expectation over x_t and its jump, the bound from one jump i
       array<double, 4> by_x(B, 1, D, S), by_y(B, 1, D, S), by_exact(B, 1, D, S);  // (B, 1, D, S)
       const auto terms = ct_elbo<double>(process, head, at.tokens(at.clean), at.times(t), {at.tokens(at.noisy), raw_t, by_x},
                                          {at.tokens(at.jumped), raw_tilde, by_y}, laws::on(1));
-      const auto exact =
-          nelbo<double>(process, head, at.tokens(at.clean), at.tokens(at.noisy), at.times(t), raw_t, laws::on(1), by_exact.whole());
+      const auto exact = nelbo<double>(process, head, at.tokens(at.clean), at.tokens(at.noisy), at.times(t), raw_t, laws::on(1),
+                                       by_exact.whole());
       const double value = at.mean(terms.regularisation) + at.mean(terms.signal), wanted = at.mean(exact);
       INFO("t = " << t << ", S = " << S);
       CHECK(value == doctest::Approx(wanted - left_out(process, x_0, t)).epsilon(1e-11));

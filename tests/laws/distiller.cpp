@@ -115,7 +115,8 @@ TEST_CASE("the same step for any number of threads") {
   std::vector<double> totals;
   for (int threads : {1, 2, 3}) {
     table_student student(4, 4);
-    auto distil = make_distiller<double>(process, teacher, student, detached{}, {.components = 4, .seed = 2}, laws::on(threads));
+    auto distil =
+        make_distiller<double>(process, teacher, student, detached{}, {.components = 4, .seed = 2}, laws::on(threads));
     totals.push_back(distil.step({pairs, 2, D}, 7).total);
   }
   CHECK(totals[0] == totals[1]);

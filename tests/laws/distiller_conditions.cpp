@@ -193,7 +193,8 @@ TEST_CASE("the class of an item goes with all of its draws") {
   CHECK_THROWS_WITH_AS(distil.step({x_0, 3, D}, 0, {classes, 2}), doctest::Contains("distiller: classes has shape (2)"),
                        invalid_argument);
   class_checker net{1, &pretrained};
-  pretrainer<double, forward_process<absorbing<4>, log_linear>, class_checker, laws::tested> step(process, net, {}, laws::on(1));
+  pretrainer<double, forward_process<absorbing<4>, log_linear>, class_checker, laws::tested> step(process, net, {},
+                                                                                                  laws::on(1));
   step.step({x_0, 3, D}, 0, {classes, 3});
   step.evaluate({x_0, 3, D}, 0, {classes, 3});
   CHECK(pretrained == 6);

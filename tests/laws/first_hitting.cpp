@@ -53,7 +53,8 @@ TEST_CASE("laws: the times of reveals are order statistics of the times at which
 TEST_CASE("laws: every masked position is revealed first equally often") {
   const forward_process process(absorbing<4>{}, log_linear{});
   const laws::some_net<absorbing<4>> net{};
-  first_hitting_sampler<float, decltype(process), std::decay_t<decltype(net)>, laws::tested> steps(process, net, latent_scope::per_path, one);
+  first_hitting_sampler<float, decltype(process), std::decay_t<decltype(net)>, laws::tested> steps(process, net,
+                                                                                                   latent_scope::per_path, one);
   const index_t B = laws::draws(8000);
   array<token, 2> x(B, 5);  // (B, D)
   x.fill(3);

@@ -1,6 +1,6 @@
 // Every process keeps the laws: spaces times schedules, in both precisions, from the start to the end of time.
-#include "laws/backends.hpp"
 #include "laws/forward_process.hpp"
+#include "laws/backends.hpp"
 
 using namespace dimix;
 
@@ -154,8 +154,8 @@ TEST_CASE("laws: corrupt is q(x_t|x_0) with one kernel per item, the same for an
   const forward_process process(absorbing<4>{}, log_linear{0});
   const index_t B = 64, D = 5;
   array<token, 2> x_0(B, D), x_t(B, D), again(B, D), second_half(B / 2, D);  // (B, D)
-  array<double, 1> t(B);                                              // (B)
-  array<std::uint64_t, 1> items(B);                                   // (B)
+  array<double, 1> t(B);                                                     // (B)
+  array<std::uint64_t, 1> items(B);                                          // (B)
   for (index_t b = 0; b < B; ++b) {
     t(b) = static_cast<double>(b % 3) / 2;  // 0, 1/2, 1
     items(b) = static_cast<std::uint64_t>(1000 + b);

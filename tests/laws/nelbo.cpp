@@ -124,7 +124,8 @@ TEST_CASE("laws: states that are out of reach leave the bound and its gradient f
     array<double, 1> t(3);  // (B)
     t.fill(0.5);
     array<Real, 4> raw(3, 1, 1, 256), gradient(3, 1, 1, 256);  // (B, 1, D, S)
-    for (Real value : nelbo<Real>(process, softmax{}, x_0, x_t, t, raw, laws::on(1), gradient.whole())) CHECK(std::isfinite(value));
+    for (Real value : nelbo<Real>(process, softmax{}, x_0, x_t, t, raw, laws::on(1), gradient.whole()))
+      CHECK(std::isfinite(value));
     for (Real g : gradient) CHECK(std::isfinite(g));
   };
   check(0.0);

@@ -155,7 +155,8 @@ TEST_CASE("laws: paths that hide again keep the law of one position, also while 
 TEST_CASE("laws: while it stays at a time as many positions are shown as before, but others") {
   const forward_process process(absorbing<4>{}, log_linear{0});
   const laws::some_net<absorbing<4>> net{};
-  laws::sampler<double, decltype(process), decltype(net), remasking<remask_cap>> steps(process, net, {}, {remask_cap(0.5)}, one);
+  laws::sampler<double, decltype(process), decltype(net), remasking<remask_cap>> steps(process, net, {}, {remask_cap(0.5)},
+                                                                                       one);
   const index_t B = laws::draws(20000);
   array<token, 2> x(B, 1);  // (B, 1)
   for (index_t b = 0; b < B; ++b) x(b, 0) = b % 2 == 0 ? token{0} : token{3};

@@ -140,7 +140,8 @@ TEST_CASE("laws: a network under another head is sampled like one that has it") 
   const forward_process process(absorbing<4>{}, log_linear{0});
   const laws::some_net<absorbing<4>> net{};
   const sample_options options{.batch = 20, .dims = 5, .steps = 3, .seed = 2};
-  CHECK(sample(process, under_head(net, tempered{subs{3}, 1, 4}), options, laws::on(1)) == sample(process, net, options, laws::on(1)));
+  CHECK(sample(process, under_head(net, tempered{subs{3}, 1, 4}), options, laws::on(1)) ==
+        sample(process, net, options, laws::on(1)));
   const laws::follow_latent mixture{4, 3};
   const under_head over_mixture(mixture, tempered{subs{3}, 0.5, 4});
   CHECK(mixture_denoiser<decltype(over_mixture), float>);

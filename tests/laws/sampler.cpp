@@ -139,7 +139,8 @@ TEST_CASE("laws: evidence stays, and the network sees it from the first call") {
 TEST_CASE("laws: the argmax tail takes the most probable state of the last row") {
   for_every_process([](const auto& process) {
     const laws::some_net<std::decay_t<decltype(process.space())>> net{process.space(), 1.0};
-    laws::sampler<float, std::decay_t<decltype(process)>, decltype(net)> steps(process, net, {.argmax_tail = true}, {}, laws::on(1));
+    laws::sampler<float, std::decay_t<decltype(process)>, decltype(net)> steps(process, net, {.argmax_tail = true}, {},
+                                                                               laws::on(1));
     const index_t B = 20, D = 4;
     auto x = laws::walk(process.space(), B, D);
     array<double, 1> s(B), t(B);  // (B)

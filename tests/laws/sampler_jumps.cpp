@@ -247,7 +247,8 @@ TEST_CASE("laws: the last step of a method that jumps is ancestral") {
     CHECK(sample<float, euler>(process, net, once, laws::on(1)) == sample<float, ancestral>(process, net, once, laws::on(1)));
   });
   const forward_process masked(absorbing<4>{}, log_linear{});
-  for (token x : sample<float, euler>(masked, laws::some_net<absorbing<4>>{}, {.batch = 50, .dims = 9, .steps = 4}, laws::on(1)))
+  for (token x :
+       sample<float, euler>(masked, laws::some_net<absorbing<4>>{}, {.batch = 50, .dims = 9, .steps = 4}, laws::on(1)))
     CHECK(x != 3);
 }
 
@@ -352,7 +353,8 @@ TEST_CASE("laws: the same tokens of methods that jump for any batch, chunk and t
     const auto all = sample<float, Method>(process, net, options, laws::on(1));  // (B, D)
     CHECK(sample<float, Method>(process, net, options, laws::on(3)) == all);
     for (index_t chunk : {1, 5, 36})
-      CHECK(sample<float, Method>(process, net, {.batch = B, .dims = D, .steps = 5, .seed = 8, .chunk = chunk}, laws::on(2)) == all);
+      CHECK(sample<float, Method>(process, net, {.batch = B, .dims = D, .steps = 5, .seed = 8, .chunk = chunk}, laws::on(2)) ==
+            all);
     const auto part =
         sample<float, Method>(process, net, {.batch = 10, .dims = D, .steps = 5, .seed = 8, .first_item = 20}, laws::on(1));
     CHECK(std::equal(part.begin(), part.end(), all.begin() + 20 * D));

@@ -92,7 +92,8 @@ TEST_CASE("laws: a hybrid is the student, then the teacher") {
   const laws::follow_latent student{4, 3};
   const laws::some_net<absorbing<4>> teacher{};
   const sample_options options{.batch = 40, .dims = 5, .steps = 4, .seed = 6};
-  const auto by_student = sample(process, student, options, laws::on(1)), by_teacher = sample(process, teacher, options, laws::on(1));
+  const auto by_student = sample(process, student, options, laws::on(1)),
+             by_teacher = sample(process, teacher, options, laws::on(1));
   CHECK(sample(process, hybrid(student, teacher, 0), options, laws::on(1)) == by_teacher);
   CHECK(sample(process, hybrid(student, teacher, 4), options, laws::on(1)) == by_student);
   const auto both = sample(process, hybrid(student, teacher, 2), options, laws::on(1));

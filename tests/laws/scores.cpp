@@ -363,7 +363,8 @@ TEST_CASE("laws: a network that predicts scores learns by the bound: the step's 
   for_every_process([](const auto& process, index_t D) {
     learned_scores net(D, process.max_states());
     auto denoiser = make_score_network<double>(process, net);
-    pretrainer<double, std::decay_t<decltype(process)>, decltype(denoiser), laws::tested> train(process, denoiser, {.seed = 4}, laws::on(1));
+    pretrainer<double, std::decay_t<decltype(process)>, decltype(denoiser), laws::tested> train(process, denoiser, {.seed = 4},
+                                                                                                laws::on(1));
     const some_data data(process.space(), D);
     train.step(data.sequences, 0);
     const auto slopes = net.slopes;

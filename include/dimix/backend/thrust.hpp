@@ -1,5 +1,5 @@
-// Thrust runs the sweep: thrust::for_each over the rows, under an execution policy of one of its systems. On the host a row is what it is with cpu,
-// the processor's vectors on one thread with a tile of that thread, so that every result is that of cpu bit for bit.
+// Thrust runs the sweep: thrust::for_each over the rows, under an execution policy of one of its systems. On the host a row is what it is
+// with cpu, the processor's vectors on one thread with a tile of that thread, so that every result is that of cpu bit for bit.
 //
 //   thrust_sequential   thrust::cpp::par    one thread                         here
 //   thrust_openmp       thrust::omp::par    threads of OpenMP                  dimix/backend/thrust/openmp.hpp
@@ -24,8 +24,7 @@
 #include <type_traits>
 
 #if THRUST_VERSION < 300000
-#error \
-    "dimix needs Thrust 3.0 or newer, that of CUDA 13 or of CCCL: link dimix::thrust, or put its folder before the others (-isystem /usr/local/cuda/include/cccl)"
+#error "dimix needs Thrust 3.0 or newer: link dimix::thrust, or put the folder cccl of CUDA 13 before the others"
 #endif
 
 namespace dimix {
