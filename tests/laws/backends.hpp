@@ -16,8 +16,6 @@
 #include <dimix/backend/thrust/tbb.hpp>
 #elif defined(DIMIX_TEST_ON_THRUST_CUDA)
 #include <dimix/backend/thrust/cuda.cuh>
-
-#include "cuda/managed_memory.cuh"
 #endif
 
 namespace laws {
@@ -37,6 +35,11 @@ inline tested on(int) { return tested{}; }
 #elif defined(DIMIX_TEST_ON_THRUST_CUDA)
 using tested = dimix::thrust_cuda;
 inline tested on(int) { return tested{}; }
+/// Before main: arrays that are given no memory resource take memory of both sides.
+inline std::pmr::memory_resource* const memory_before = [] {
+  static dimix::managed_memory of_both_sides;
+  return std::pmr::set_default_resource(&of_both_sides);
+}();
 #else
 using tested = dimix::cpu;
 inline tested on(int threads) { return tested(threads); }
