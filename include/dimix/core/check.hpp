@@ -1,4 +1,5 @@
-// The checks that public calls share: shapes, tokens, times, counters, finite numbers. Each throws a sentence.
+// The checks that public calls share: shapes, tokens, times, counters, finite numbers. Each throws a sentence, and puts none together while all is
+// well. A name is a text, or an `argument`.
 #pragma once
 
 #include <dimix/core/error.hpp>
@@ -6,28 +7,40 @@
 #include <dimix/denoiser.hpp>
 
 #include <cmath>
-#include <string>
+#include <ostream>
 
 namespace dimix {
 
-/// "(2, 64, 18)"
+/// An argument of a public call, "sampler: t".
+struct argument {
+  const char* call;
+  const char* name;
+  friend std::ostream& operator<<(std::ostream& out, const argument& a) { return out << a.call << ": " << a.name; }
+};
+
+/// Prints as "(2, 64, 18)".
 template <class T, int Rank, class Space>
-std::string shape_of(const view<T, Rank, Space>& v) {
-  std::string text = "(";
-  for (int axis = 0; axis < Rank; ++axis) text += (axis ? ", " : "") + std::to_string(v.extent(axis));
-  return text + ")";
-}
+struct shape_of {
+  view<T, Rank, Space> of;
+
+  explicit shape_of(const view<T, Rank, Space>& v) : of(v) {}
+  friend std::ostream& operator<<(std::ostream& out, const shape_of& shape) {
+    for (int axis = 0; axis < Rank; ++axis) out << (axis ? ", " : "(") << shape.of.extent(axis);
+    return out << ")";
+  }
+};
 
 /// Throws unless v has exactly these extents.
-template <class T, int Rank, class... Extents>
-void expects_shape(const char* name, const view<T, Rank>& v, Extents... extents) {
+template <class Name, class T, int Rank, class... Extents>
+void expects_shape(Name name, const view<T, Rank>& v, Extents... extents) {
   static_assert(sizeof...(Extents) == Rank);
   const view<T, Rank> wanted(nullptr, extents...);
   expects(same_shape(v, wanted), name, " has shape ", shape_of(v), ", but ", shape_of(wanted), " is needed");
 }
 
 /// t itself, if it lies in [0, 1].
-inline double expects_time(const char* name, index_t b, double t) {
+template <class Name>
+double expects_time(Name name, index_t b, double t) {
   expects(t >= 0 && t <= 1, name, "[", b, "] = ", t, " lies outside [0, 1]");
   return t;
 }
@@ -39,8 +52,8 @@ void expects_positions(const Space& space, index_t D) {
 }
 
 /// Throws unless every token of (B, D) is a state of its position.
-template <class Space>
-void expects_tokens(const char* name, view<const token, 2> tokens, const Space& space) {
+template <class Name, class Space>
+void expects_tokens(Name name, view<const token, 2> tokens, const Space& space) {
   expects_positions(space, tokens.extent(1));
   for (index_t b = 0; b < tokens.extent(0); ++b)
     for (index_t d = 0; d < tokens.extent(1); ++d)

@@ -7,8 +7,6 @@
 #include <dimix/head.hpp>
 #include <dimix/latent.hpp>
 
-#include <string>
-
 namespace dimix {
 
 /// L, the coordinates of λ; 0 for a factorized denoiser.
@@ -36,25 +34,24 @@ class denoiser_call {
 
   /// Asks at x_t (B, D) and t (B) with λ (B, M, L). items (B) are ids, which may be missing; classes (B) or none; `step` is the number of
   /// the call. `name` begins the sentences of errors.
-  void ask(const std::string& name, index_t step, view<const token, 2> x_t, view<const double, 1> t,
+  void ask(const char* name, index_t step, view<const token, 2> x_t, view<const double, 1> t,
            view<const std::uint64_t, 1> items, view<const Real, 3> latents, view<const token, 1> classes = {}) {
     const index_t B = x_t.extent(0), D = x_t.extent(1), M = latents.extent(1);
-    const std::string time = name + ": t";
-    expects_shape(time.c_str(), t, B);
-    expects_shape((name + ": latents").c_str(), latents, B, M, latent_dims_of<Real>(net_));
-    if (!classes.empty()) expects_shape((name + ": classes").c_str(), classes, B);
-    expects_tokens((name + ": x_t").c_str(), x_t, process_.space());
+    expects_shape(argument{name, "t"}, t, B);
+    expects_shape(argument{name, "latents"}, latents, B, M, latent_dims_of<Real>(net_));
+    if (!classes.empty()) expects_shape(argument{name, "classes"}, classes, B);
+    expects_tokens(argument{name, "x_t"}, x_t, process_.space());
     times_.resize(B);  // (B)
-    for (index_t b = 0; b < B; ++b) times_(b) = static_cast<Real>(expects_time(time.c_str(), b, t(b)));
+    for (index_t b = 0; b < B; ++b) times_(b) = static_cast<Real>(expects_time(argument{name, "t"}, b, t(b)));
     raw_.resize(B, M, D, net_.outputs());  // (B, M, D, outputs)
     net_(request<Real>{x_t, times_, latents, items, step, classes}, raw_.whole());
   }
 
   /// The same with λ as a sampler draws it: once per path or for every call.
-  void ask(const std::string& name, std::uint64_t seed, index_t step, latent_scope scope, view<const token, 2> x_t,
+  void ask(const char* name, std::uint64_t seed, index_t step, latent_scope scope, view<const token, 2> x_t,
            view<const double, 1> t, view<const std::uint64_t, 1> items) {
-    expects_draws(name.c_str(), step, 0, x_t.extent(1));
-    expects_shape((name + ": items").c_str(), items, x_t.extent(0));
+    expects_draws(name, step, 0, x_t.extent(1));
+    expects_shape(argument{name, "items"}, items, x_t.extent(0));
     draw_path_latents(net_, rng{seed}, items, scope == latent_scope::per_path ? 0 : step, latents_);
     ask(name, step, x_t, t, items, latents_);
   }

@@ -1,0 +1,94 @@
+// The sweeps and allocations that the docstrings of marginal.hpp and objective.hpp claim.
+#include <dimix/objective.hpp>
+
+#include <doctest/doctest.h>
+
+#include "laws/support.hpp"
+#include "spy/spy_backend.hpp"
+
+using namespace dimix;
+
+namespace {
+
+constexpr index_t B = 3, M = 8, D = 5, S = 40, K = 4;
+
+struct case_of {
+  array<float, 4> raw{B, M, D, S}, gradient{B, M, D, S};  // (B, M, D, S)
+  array<float, 3> teacher{B, D, S};                       // (B, D, S)
+  array<token, 2> x_t{B, D};                              // (B, D)
+  array<token, 3> x_0{B, K, D};                           // (B, K, D)
+  spy::backend run_on;
+
+  case_of() {
+    laws::fill_noise(raw, 1, 2);
+    teacher.fill(1.0f / S);
+  }
+  view<const float, 4> outputs() const { return raw; }
+
+  template <class... Terms>
+  auto objective_of(std::pmr::memory_resource* memory, const Terms&... terms) const {
+    return make_objective<float>(softmax{}, view<const token, 2>(x_t), M, S, objective_options<float>{.memory = memory}, terms...);
+  }
+  joint_negative_log_likelihood<float> joint() const { return {x_0}; }
+  marginal_divergence<float> marginal() const { return {teacher}; }
+  distillation_bound<float> component() const { return {teacher}; }
+};
+
+/// The sweeps of one chunk of Mc components, of close() and of the gradient of that chunk.
+struct expected {
+  spy::sweeps observe, close, gradient;
+};
+
+template <class... Terms>
+void check(case_of& at, index_t chunk, const expected& sweeps, const Terms&... terms) {
+  auto loss = at.objective_of(std::pmr::get_default_resource(), terms...);
+  array<float, 4> part(B, chunk, D, S);  // (B, Mc, D, S)
+  laws::fill_noise(part, 2, 2);
+  at.run_on.sweep<float>(1, 2 * S, [](const auto&, auto, index_t) {});  // this thread has its tile
+  for (int round = 0; round < 2; ++round) {
+    for (index_t first = 0; first < M; first += chunk) {
+      const auto asked = spy::during(at.run_on, [&] { loss.observe(view<const float, 4>(part), first, at.run_on); });
+      CHECK(asked.launched == sweeps.observe);
+      CHECK(asked.allocations == 0);
+    }
+    const auto closing = spy::during(at.run_on, [&] { loss.close(at.run_on); });
+    CHECK(closing.launched == sweeps.close);
+    CHECK(closing.allocations == (round == 0 ? 1 : 0));
+    for (index_t first = 0; first < M; first += chunk) {
+      const auto asked =
+          spy::during(at.run_on, [&] { loss.gradient(view<const float, 4>(part), first, part.whole(), at.run_on); });
+      CHECK(asked.launched == sweeps.gradient);
+      CHECK(asked.allocations == 0);
+    }
+  }
+}
+
+}  // namespace
+
+TEST_CASE("spy: an objective's phases take the sweeps that are claimed, and no memory after the first round") {
+  case_of at;
+  for (index_t Mc : {M, M / 4}) {
+    CAPTURE(Mc);
+    check(at, Mc, {{{B * D}, {B * Mc}}, {{B * K}, {B * D}, {B * D}}, {{B * D, 2 * S}}}, at.joint(), at.marginal(), at.component());
+    check(at, Mc, {{{B * D}, {B * Mc}}, {{B * K}, {B * D}}, {{B * D, 2 * S}}}, at.joint());
+    check(at, Mc, {{{B * D}}, {{B * D}, {B * D}}, {{B * D, 2 * S}}}, at.marginal());
+    check(at, Mc, {{{B * D}}, {{B * D}}, {{B * D, 2 * S}}}, at.component());
+  }
+}
+
+TEST_CASE("spy: functions of the marginalisation take the sweeps that are claimed") {
+  case_of at;
+  const auto launched = [&](const auto& f) { return spy::during(at.run_on, f).launched; };
+  CHECK(launched([&] { marginals<float>(softmax{}, at.x_t, at.outputs(), S, at.run_on); }) == spy::sweeps{{B * D}, {B * D}});
+  CHECK(launched([&] { log_likelihood<float>(softmax{}, at.x_t, at.outputs(), at.x_0, S, at.run_on); }) ==
+        spy::sweeps{{B * D}, {B * M}, {B * K}});
+  CHECK(launched([&] { responsibilities<float>(softmax{}, at.x_t, at.outputs(), at.x_0, S, at.run_on); }) ==
+        spy::sweeps{{B * D}, {B * M}, {B * K}});
+  array<token, 3> draws(B, M, D);  // (B, M, D)
+  const std::uint64_t items[B] = {1, 2, 3};
+  const auto drawing = spy::during(at.run_on, [&] {
+    draw_tokens<float>(softmax{}, at.x_t, at.outputs(), S, rng{1}, purpose::user, {items, B}, 0, draws.whole(), at.run_on);
+  });
+  CHECK(drawing.launched == spy::sweeps{{B * M}});
+  CHECK(drawing.allocations == 0);
+}
