@@ -94,16 +94,18 @@ void draw_latents(const Law& law, latent_draws how, rng random, view<const std::
   if (how == latent_draws::enumerated) return enumerate_latents(law, out);
   expects(how != latent_draws::sobol || L <= sobol_axis::count, "draw_latents: there are Sobol points for ", sobol_axis::count,
           " coordinates, but the law has ", L);
-  std::vector<index_t> stratum(static_cast<std::size_t>(M));
-  std::vector<std::uint64_t> key(static_cast<std::size_t>(M));
+  // The strata of axis 0 are in order; those of the others are shuffled.
+  const auto shuffled = static_cast<std::size_t>(how == latent_draws::stratified && L > 1 ? M : index_t{0});
+  std::vector<index_t> stratum(shuffled);
+  std::vector<std::uint64_t> key(shuffled);
   // the largest float below 1: no rounding makes λ = 1 of a uniform law
   const auto unit_below = [](std::uint64_t bits) { return smaller(unit(bits), 1 - 0x1p-24); };
   for (index_t axis = 0; axis < L; ++axis) {
     const sobol_axis even = how == latent_draws::sobol ? sobol_axis::make(axis) : sobol_axis{};
     for (index_t b = 0; b < B; ++b) {
       const auto bits = [&](index_t m) { return random(purpose::latent, items(b), step, m, axis); };
-      std::iota(stratum.begin(), stratum.end(), index_t{0});
       if (how == latent_draws::stratified && axis > 0) {
+        std::iota(stratum.begin(), stratum.end(), index_t{0});
         for (index_t m = 0; m < M; ++m) key[static_cast<std::size_t>(m)] = bits(m).second();
         std::sort(stratum.begin(), stratum.end(), [&](index_t a, index_t b2) {
           return std::pair(key[static_cast<std::size_t>(a)], a) < std::pair(key[static_cast<std::size_t>(b2)], b2);
@@ -117,7 +119,8 @@ void draw_latents(const Law& law, latent_draws how, rng random, view<const std::
         } else {
           u = unit_below(bits(m).first());
           if (how == latent_draws::stratified) {
-            const auto low = static_cast<double>(stratum[static_cast<std::size_t>(m)]), count = static_cast<double>(M);
+            const index_t place = axis > 0 ? stratum[static_cast<std::size_t>(m)] : m;
+            const auto low = static_cast<double>(place), count = static_cast<double>(M);
             u = kept_inside((low + u) / count, low / count, (low + 1) / count);
           }
         }

@@ -15,7 +15,9 @@
 // Laws (tests/laws/objective.hpp): gradient = central difference; chunks do not matter; M = 1 equals the factorized loss;
 // a correlation term with M = 1 is zero.
 // Cost with all terms: 4 exponentials a state, K adds a position and component, one read of the outputs more than the phases above
-// for the gathered likelihoods. Workspace: that of marginalisation plus B M K.
+// for the gathered likelihoods. Workspace: that of marginalisation plus B M K, and the targets.
+// Sweeps (tests/spy): observe one of B D rows, and with joint terms one of B Mc; close one of B K rows with joint terms, one of B D with
+// marginals, one of B D with values; gradient one of B D. After the first close() none of them asks for memory.
 #pragma once
 
 #include <dimix/marginal.hpp>

@@ -1,4 +1,5 @@
 // The sweeps and allocations that the docstrings of marginal.hpp and objective.hpp claim.
+#include <dimix/core/memory.hpp>
 #include <dimix/objective.hpp>
 
 #include <doctest/doctest.h>
@@ -27,7 +28,8 @@ struct case_of {
 
   template <class... Terms>
   auto objective_of(std::pmr::memory_resource* memory, const Terms&... terms) const {
-    return make_objective<float>(softmax{}, view<const token, 2>(x_t), M, S, objective_options<float>{.memory = memory}, terms...);
+    return make_objective<float>(softmax{}, view<const token, 2>(x_t), M, S, objective_options<float>{.memory = memory},
+                                 terms...);
   }
   joint_negative_log_likelihood<float> joint() const { return {x_0}; }
   marginal_divergence<float> marginal() const { return {teacher}; }
@@ -69,10 +71,32 @@ TEST_CASE("spy: an objective's phases take the sweeps that are claimed, and no m
   case_of at;
   for (index_t Mc : {M, M / 4}) {
     CAPTURE(Mc);
-    check(at, Mc, {{{B * D}, {B * Mc}}, {{B * K}, {B * D}, {B * D}}, {{B * D, 2 * S}}}, at.joint(), at.marginal(), at.component());
+    check(at, Mc, {{{B * D}, {B * Mc}}, {{B * K}, {B * D}, {B * D}}, {{B * D, 2 * S}}}, at.joint(), at.marginal(),
+          at.component());
     check(at, Mc, {{{B * D}, {B * Mc}}, {{B * K}, {B * D}}, {{B * D, 2 * S}}}, at.joint());
     check(at, Mc, {{{B * D}}, {{B * D}, {B * D}}, {{B * D, 2 * S}}}, at.marginal());
     check(at, Mc, {{{B * D}}, {{B * D}}, {{B * D, 2 * S}}}, at.component());
+  }
+}
+
+TEST_CASE("spy: the workspace is what is claimed, and small arrays of B M, B K and B D numbers beside it") {
+  case_of at;
+  const auto numbers = [](index_t count) { return sizeof(float) * static_cast<std::size_t>(count); };
+  const std::size_t small = numbers(B * (M + K + 8 * D)) + 20 * 64;  // blocks are multiples of 64 bytes
+  {
+    recycled_memory memory;
+    const marginalisation<float, softmax> over(softmax{}, at.x_t, M, S, {.targets = at.x_0, .memory = &memory});
+    const std::size_t claimed = numbers(B * M * D + 3 * B * M * K + 2 * B * D * S);
+    CHECK(memory.taken() >= claimed);
+    CHECK(memory.taken() <= claimed + small);
+  }
+  {
+    recycled_memory memory;
+    auto loss = at.objective_of(&memory, at.joint(), at.marginal(), at.component());
+    value_and_gradient(loss, at.outputs(), at.gradient.whole(), at.run_on);
+    const std::size_t claimed = numbers(B * M * D + 4 * B * M * K + 2 * B * D * S + B * K * D);
+    CHECK(memory.taken() >= claimed);
+    CHECK(memory.taken() <= claimed + small);
   }
 }
 
@@ -82,6 +106,10 @@ TEST_CASE("spy: functions of the marginalisation take the sweeps that are claime
   CHECK(launched([&] { marginals<float>(softmax{}, at.x_t, at.outputs(), S, at.run_on); }) == spy::sweeps{{B * D}, {B * D}});
   CHECK(launched([&] { log_likelihood<float>(softmax{}, at.x_t, at.outputs(), at.x_0, S, at.run_on); }) ==
         spy::sweeps{{B * D}, {B * M}, {B * K}});
+  const view<const float, 4> apart(at.raw.data(), B * M, 1, D, S);  // (B M, 1, D, S)
+  const array<token, 2> zeros(B * M, D);                            // (B M, D)
+  CHECK(launched([&] { mean_rows<float>(softmax{}, zeros, apart, M, S, at.run_on); }) ==
+        spy::sweeps{{B * M * D}, {B * M * D}, {B}});
   CHECK(launched([&] { responsibilities<float>(softmax{}, at.x_t, at.outputs(), at.x_0, S, at.run_on); }) ==
         spy::sweeps{{B * D}, {B * M}, {B * K}});
   array<token, 3> draws(B, M, D);  // (B, M, D)

@@ -1,4 +1,5 @@
-// The marginalisation as functions: one call, all components at once.
+// The marginalisation as functions: one call, all components at once. Their sweeps are those of the marginalisation (marginal.hpp); beside
+// them mean_rows has one of B rows. draw_tokens is one sweep of B M rows and asks for no memory.
 #pragma once
 
 #include <dimix/marginal.hpp>

@@ -49,7 +49,7 @@ inline constexpr bool stays_in_time = requires {
 /// Known tokens of `evidence` (infilling): where noise only hides they are visible to the network from the first step and stay; elsewhere
 /// they are noised, and choose λ (conditions.hpp): with λ per path once, at the first step, with λ per step in each.
 /// Network calls of a chunk: N with one λ per sequence, and beside them those of a mixture that choose among λ (last_candidates,
-/// evidence_candidates).
+/// evidence_candidates). Each is followed by one sweep; memory is asked for by the first step of a chunk.
 template <class Real = float, class Method = ancestral, class Process, class Net, backend Backend = cpu>
 array<token, 2> sample(const Process& process, const Net& net, const sample_options& options, const Backend& run_on = Backend{},
                        Method method = {}) {
