@@ -1,0 +1,12 @@
+# Runs several programs, which have to print the same: cmake "-DPROGRAMS=a;b" -P same_output.cmake
+foreach(program IN LISTS PROGRAMS)
+  execute_process(COMMAND "${program}" RESULT_VARIABLE result OUTPUT_VARIABLE output)
+  if(NOT result EQUAL 0 OR output STREQUAL "")
+    message(FATAL_ERROR "${program} failed: ${result}\n${output}")
+  endif()
+  if(DEFINED first AND NOT output STREQUAL first)
+    message(FATAL_ERROR "${program} prints\n${output}but the first program\n${first}")
+  endif()
+  set(first "${output}")
+endforeach()
+message(STATUS "printed by all:\n${first}")
