@@ -31,6 +31,9 @@ set(common "-DCMAKE_PREFIX_PATH=${work}/prefix" "-DVERSION=${VERSION}")
 # The core asks for nothing that only a part needs.
 consume(core ${common} -DCMAKE_DISABLE_FIND_PACKAGE_Eigen3=ON -DCMAKE_DISABLE_FIND_PACKAGE_nlohmann_json=ON)
 consume(parts ${common} "-DPARTS=nn;io")
+if(EXISTS "${work}/prefix/share/cmake/dimix/dimix-thrust.cmake")
+  consume(thrust ${common} -DPARTS=thrust)
+endif()
 
 # A part that cannot be had is refused with its reason.
 execute_process(COMMAND "${CMAKE_COMMAND}" -S "${CMAKE_CURRENT_LIST_DIR}/${KIND}" -B "${work}/refused" -G "${GENERATOR}"
