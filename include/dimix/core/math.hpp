@@ -34,6 +34,12 @@ DIMIX_HD constexpr T clamp(T x, T low, T high) {
   return smaller(larger(x, low), high);
 }
 
+/// Neither infinite nor NaN; std::isfinite is not for device code.
+template <std::floating_point Real>
+DIMIX_HD constexpr bool is_finite(Real x) {
+  return x - x == Real(0);
+}
+
 /// x * y with 0 * anything = 0: the limit that entropies and likelihoods need when y = log 0.
 template <std::floating_point Real>
 DIMIX_HD Real product_or_zero(Real x, Real y) {
