@@ -17,6 +17,7 @@
 // The verbs call sweep, fetch and workspace_of below, so that a backend needs the first three lines alone.
 #pragma once
 
+#include <dimix/core/array.hpp>
 #include <dimix/core/error.hpp>
 #include <dimix/core/view.hpp>
 #include <dimix/group.hpp>
@@ -39,6 +40,10 @@ concept backend = requires(const B b, index_t n) {
   typename B::space;
   b.template sweep<float>(n, n, archetype::row_body{});
 };
+
+/// A view of memory where the rows of a backend run: what its callers hand to verbs.
+template <class B, class T, int Rank>
+using view_of = view<T, Rank, typename B::space>;
 
 /// Whether the sweeps of B are queued.
 template <class B>
@@ -73,12 +78,24 @@ std::pmr::memory_resource* workspace_of(const Backend& run_on) {
     return std::pmr::get_default_resource();
 }
 
+/// fill(view of rows), which sweeps, for an answer that goes to the host.
+template <backend Backend, class T, int Rank, class Fill>
+void fill_on_host(const Backend& run_on, array<T, Rank>& answer, const Fill& fill) {
+  if constexpr (asynchronous<Backend>) {
+    array<T, Rank, row_space> there(workspace_of(run_on));
+    there.resize_like(answer);
+    fill(there.rows());
+    fetch(run_on, view<const T, Rank>(there.rows()), answer.whole());
+  } else {
+    fill(answer.whole());
+  }
+}
+
 /// Throws where the memory of an object is not one that the rows of the backend can write.
 template <backend Backend>
-void expects_workspace(const char* name, std::pmr::memory_resource* memory, const Backend& run_on) {
-  if constexpr (!std::is_same_v<typename Backend::space, host_space>)
-    expects(memory != std::pmr::new_delete_resource(), name,
-            ": the workspace is the host's, but rows run elsewhere: make the object with options.memory = run_on.memory()");
+void expects_workspace(const char* name, std::pmr::memory_resource* memory, const Backend&) {
+  expects(std::is_same_v<typename Backend::space, host_space> || memory != std::pmr::new_delete_resource(), name,
+          ": the workspace is the host's, but rows run elsewhere: make the object with options.memory = run_on.memory()");
 }
 
 /// Refuses a view of memory where the rows of the backend do not run.

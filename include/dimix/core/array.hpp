@@ -121,6 +121,14 @@ class array {
     whole_ = {data, extents...};
   }
 
+  /// The extents of another array.
+  template <class U, class Other>
+  void resize_like(const array<U, Rank, Other>& other) {
+    [&]<std::size_t... Axis>(std::index_sequence<Axis...>) {
+      resize(other.extent(static_cast<int>(Axis))...);
+    }(std::make_index_sequence<static_cast<std::size_t>(Rank)>{});
+  }
+
   view<T, Rank, Space> whole() { return whole_; }
   view<const T, Rank, Space> whole() const { return whole_; }
   /// What rows see of it.

@@ -115,6 +115,12 @@ struct maximum {
     return larger(a, b);
   }
 };
+struct minimum {
+  template <class T>
+  DIMIX_HD T operator()(T a, T b) const {
+    return smaller(a, b);
+  }
+};
 struct merged {
   template <class T>
   DIMIX_HD T operator()(T a, T b) const {
