@@ -102,7 +102,7 @@ void expects_workspace(const char* name, std::pmr::memory_resource* memory, cons
 template <class Backend, class Space>
 constexpr void expects_space() {
   static_assert(std::is_same_v<Space, typename Backend::space>,
-                "a view of one memory is given to a backend whose rows run in another: hand cuda a view<T, Rank, device_space> "
+                "a view of one memory is given to a backend whose rows run in another: hand gpu a view<T, Rank, device_space> "
                 "(array<T, Rank, device_space>), and cpu one of host_space; see dimix/backend.hpp");
 }
 
