@@ -12,6 +12,7 @@
 //                                              returns. What rows write is then not for the host, until it is fetched
 //   b.fetch(from, to)                          to.size() elements of the backend's memory to the host's, after all sweeps so far: the
 //                                              only wait. Needed where sweeps are queued
+//   b.send(from, to)                           the other way, before all sweeps to come. Needed where the memory is not the host's
 //   b.memory()                                 the std::pmr::memory_resource of workspaces that its rows can write; the default one else
 // Laws: every row exactly once; the result of a body that writes only its own row does not depend on the backend's threads.
 // The verbs call sweep, fetch and workspace_of below, so that a backend needs the first three lines alone.
@@ -65,6 +66,15 @@ template <backend Backend, class T, int Rank>
 void fetch(const Backend& run_on, const view<T, Rank>& from, const view<std::remove_const_t<T>, Rank>& to) {
   if constexpr (asynchronous<Backend>)
     run_on.fetch(from, to);
+  else
+    std::copy(from.begin(), from.end(), to.begin());
+}
+
+/// Copies what the host has written to where rows read it.
+template <backend Backend, class T, int Rank>
+void send(const Backend& run_on, const view<T, Rank>& from, const view<std::remove_const_t<T>, Rank>& to) {
+  if constexpr (requires { run_on.send(from, to); })
+    run_on.send(from, to);
   else
     std::copy(from.begin(), from.end(), to.begin());
 }

@@ -193,6 +193,10 @@ class emulated {
   void fetch(const view<T, Rank, Space>& from, const view<std::remove_const_t<T>, Rank>& to) const {
     memory_->open([&] { std::copy(from.begin(), from.end(), to.begin()); });
   }
+  template <class T, int Rank, class Space>
+  void send(const view<T, Rank>& from, const view<std::remove_const_t<T>, Rank, Space>& to) const {
+    memory_->open([&] { std::copy(from.begin(), from.end(), to.begin()); });
+  }
   std::pmr::memory_resource* memory() const { return memory_.get(); }
 
   /// A copy on the device.
@@ -200,7 +204,7 @@ class emulated {
   array<T, Rank, space> sent(const array<T, Rank>& from) const {
     array<T, Rank, space> there(memory_.get());
     there.resize_like(from);
-    memory_->open([&] { std::copy(from.begin(), from.end(), there.whole().begin()); });
+    send(from.whole(), there.whole());
     return there;
   }
   /// A copy on the host.

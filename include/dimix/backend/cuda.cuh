@@ -92,9 +92,9 @@ class gpu {
     wait();
   }
   /// Queues a copy from the host, which may change `from` as soon as this returns.
-  template <class T, int Rank>
-  void send(const view<T, Rank>& from, const view<std::remove_const_t<T>, Rank, device_space>& to) const {
-    expects(same_extents(from, to), "gpu::send: the extents differ");
+  template <class T, int Rank, class Space>
+  void send(const view<T, Rank>& from, const view<std::remove_const_t<T>, Rank, Space>& to) const {
+    expects(same_shape(view<const T, Rank>(from), view<const T, Rank>(local(to))), "gpu::send: the extents differ");
     expects_cuda(cudaMemcpyAsync(to.data(), from.data(), bytes_of(from), cudaMemcpyHostToDevice, stream_),
                  "a copy to the device");
   }
@@ -142,13 +142,6 @@ class gpu {
   static std::size_t bytes_of(const view<T, Rank, Space>& v) {
     return static_cast<std::size_t>(v.size()) * sizeof(T);
   }
-  template <class A, class B>
-  static bool same_extents(const A& a, const B& b) {
-    for (int axis = 0; axis < A::rank; ++axis)
-      if (a.extent(axis) != b.extent(axis)) return false;
-    return true;
-  }
-
   template <team Who, class Real, class Body>
   void launch(index_t rows, index_t tile, unsigned threads, unsigned cluster, const Body& body) const {
     constexpr index_t aligned = 16 / sizeof(Real);
