@@ -23,6 +23,13 @@
 
 namespace laws {
 
+/// ThreadSanitizer takes fibres for one thread that jumps about.
+#if defined(__SANITIZE_THREAD__)
+inline constexpr bool fibres_are_watched = true;
+#else
+inline constexpr bool fibres_are_watched = false;
+#endif
+
 /// warps x 32 members in each of `blocks` blocks.
 class crew {
  public:

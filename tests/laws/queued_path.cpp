@@ -37,7 +37,8 @@ TEST_CASE("laws: a queued path has the tokens of sample()") {
   check_path<ancestral>(masked, {.batch = 7, .dims = 6, .seed = 3, .argmax_tail = true, .grid = {1, 0.6, 0}});
 }
 
-TEST_CASE("laws: a queued path by teams, with a network on the device, differs only where a boundary rounds") {
+TEST_CASE("laws: a queued path by teams, with a network on the device, differs only where a boundary rounds" *
+          doctest::skip(laws::fibres_are_watched)) {
   laws::for_each_team([](const auto& team) {
     const forward_process process(absorbing<5>{}, log_linear{});
     const sample_options options{.batch = 6, .dims = 5, .steps = 3, .seed = 4};
