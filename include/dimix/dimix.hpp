@@ -17,6 +17,7 @@
 #include <dimix/core/rng.hpp>          // randomness as a value: Philox by purpose, item, step, draw, position
 #include <dimix/core/storage.hpp>      // bfloat16 and half for arrays of logits
 #include <dimix/core/view.hpp>         // a window on memory, with shape and memory space
+#include <dimix/core/workspace.hpp>    // how many bytes an object will take
 #include <dimix/group.hpp>             // the threads of one row
 
 // ---- what noise does ----
@@ -51,6 +52,7 @@
 #include <dimix/sampler/first_hitting.hpp>        // one reveal at a time, at exact times
 #include <dimix/sampler/gillespie.hpp>            // jumps at their own times: exact
 #include <dimix/sampler/predictor_corrector.hpp>  // noise forth and back after a step
+#include <dimix/sampler/queued_path.hpp>          // whole paths that the host does not decide about
 #include <dimix/sampler/remasking.hpp>            // hide again, to decide anew
 #include <dimix/sampler/reveal.hpp>               // choose which positions are revealed: MaskGIT and its kin
 

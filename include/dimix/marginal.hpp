@@ -34,6 +34,7 @@ struct marginal_options {
 
 }  // namespace dimix
 
+#include <dimix/marginal/item_rows.hpp>
 #include <dimix/marginal/rows.hpp>
 
 namespace dimix {
@@ -43,11 +44,12 @@ class marginalisation {
  public:
   using head_state = typename Head::template state<Real>;
 
-  /// tokens (B, D): x_t. components: M >= 1. S: states of a row. Views must outlive the object.
+  /// tokens (B, D): x_t. components: M >= 1. S: states of a row. Views must outlive the object; what they hold is read when the first
+  /// chunk is observed.
   marginalisation(const Head& head, view<const token, 2> tokens, index_t components, index_t S,
                   marginal_options<Real> options = {})
       : head_(head),
-        tokens_(tokens),
+        given_(tokens),
         options_(options),
         S_(S),
         log_weights_(options.memory),
@@ -57,82 +59,98 @@ class marginalisation {
         log_marginal_(options.memory),
         spread_(options.memory),
         states_(options.memory),
-        damaged_(options.memory) {
+        damaged_(options.memory),
+        tokens_(options.memory),
+        targets_(options.memory),
+        faults_(options.memory) {
     const index_t B = tokens.extent(0), D = tokens.extent(1), K = options.targets.extent(1);
     expects(components >= 1, "marginalisation: M = ", components, " components; at least one is needed");
-    for (index_t i = 0; i < tokens.size(); ++i)
-      expects(tokens.data()[i] >= 0 && tokens.data()[i] < S, "marginalisation: tokens holds ", tokens.data()[i],
-              " at flat index ", i, ", which is not a state: it must lie in [0, ", S, ")");
-    if (!options.targets.empty()) {
-      expects_shape("marginalisation: targets", options.targets, B, K, D);
-      for (index_t i = 0; i < options.targets.size(); ++i)
-        expects(options.targets.data()[i] >= (options.unknown_targets ? -1 : 0) && options.targets.data()[i] < S,
-                "marginalisation: targets holds ", options.targets.data()[i], " at flat index ", i,
-                ", which is not a state: it must lie in [0, ", S, options.unknown_targets ? "), or be -1" : ")");
-    }
+    if (!options.targets.empty()) expects_shape("marginalisation: targets", options.targets, B, K, D);
+    if (!options.log_weights.empty()) expects_shape("marginalisation: log_weights", options.log_weights, B, components);
     states_.resize(B, components, D);              // (B, M, D)
     component_.resize(B, components, K);           // (B, M, K)
     log_responsibility_.resize(B, components, K);  // (B, M, K)
+    log_weights_.resize(B, components);            // (B, M)
     damaged_.resize(B, D);                         // (B, D)
     joint_.resize(B, K);                           // (B, K)
+    tokens_.resize(B, D);                          // (B, D)
+    targets_.resize(B, K, D);                      // (B, K, D)
+    faults_.resize(B);                             // (B)
+    found_.resize(B);                              // (B)
     if (options.marginals) {
       log_marginal_.resize(B, D, S);  // (B, D, S)
       spread_.resize(B, D, S);        // (B, D, S)
     }
-    normalise_weights(components);
   }
 
-  index_t batch() const { return tokens_.extent(0); }
-  index_t dims() const { return tokens_.extent(1); }
+  index_t batch() const { return given_.extent(0); }
+  index_t dims() const { return given_.extent(1); }
   index_t components() const { return states_.extent(1); }
   index_t states() const { return S_; }
   index_t targets() const { return joint_.extent(1); }
+  std::pmr::memory_resource* memory() const { return options_.memory; }
   const Head& head_of_rows() const { return head_; }
-  view<const token, 2> tokens() const { return tokens_; }                  // (B, D)
-  view<const token, 3> target_tokens() const { return options_.targets; }  // (B, K, D)
-  view<const head_state, 3> head_states() const { return states_; }        // (B, M, D)
-
-  view<const Real, 2> log_weights() const { return log_weights_; }                  // (B, M)  normalised
-  view<const double, 3> component_log_likelihood() const { return component_; }     // (B, M, K)  l_km
-  view<const Real, 3> log_responsibilities() const { return log_responsibility_; }  // (B, M, K)  log γ_km, after close()
-  view<const Real, 2> log_likelihood() const { return joint_; }                     // (B, K)  after close()
-  view<const Real, 3> log_marginals() const { return log_marginal_; }               // (B, D, S)  after close()
+  // As rows see them; the host may look where the workspace is its own.
+  view<const token, 2> tokens() const { return tokens_.rows(); }            // (B, D)
+  view<const token, 3> target_tokens() const { return targets_.rows(); }    // (B, K, D)
+  view<const head_state, 3> head_states() const { return states_.rows(); }  // (B, M, D)
+  view<const Real, 2> log_weights() const { return log_weights_.rows(); }   // (B, M)  normalised, after the first chunk
+  view<const double, 3> component_log_likelihood() const { return component_.rows(); }     // (B, M, K)  l_km
+  view<const Real, 3> log_responsibilities() const { return log_responsibility_.rows(); }  // (B, M, K)  log γ_km, after close()
+  view<const Real, 2> log_likelihood() const { return joint_.rows(); }                     // (B, K)  after close()
+  view<const Real, 3> log_marginals() const { return log_marginal_.rows(); }               // (B, D, S)  after close()
 
   /// Components [first, first + chunk.extent(1)), raw outputs chunk (B, Mc, D, outputs); first is 0 or where the last chunk ended.
   /// visit(group, row, b, m, d) is called for every row that outputs can change, so that a caller can share the sweep.
-  template <class Storage, backend Backend, class Visit = no_visit>
-  void observe(view<const Storage, 4> chunk, index_t first, const Backend& run_on, const Visit& visit = {}) {
+  template <class Storage, class Space, backend Backend, class Visit = no_visit>
+  void observe(view<const Storage, 4, Space> chunk, index_t first, const Backend& run_on, const Visit& visit = {}) {
+    observe(chunk, first, run_on, visit, options_.targets);
+  }
+
+  /// The same with targets that are made by targets(b, k, d) -> token, in place of the view of the options.
+  template <class Storage, class Space, backend Backend, class Visit, class Targets>
+  void observe(view<const Storage, 4, Space> outside, index_t first, const Backend& run_on, const Visit& visit,
+               const Targets& targets) {
+    expects_space<Backend, Space>();
+    const view<const Storage, 4> chunk = local(outside);  // (B, Mc, D, outputs)
     expects_chunk("marginalisation::observe", chunk, first);
     expects(first == 0 || first == observed_, "marginalisation::observe: chunks come in order, but component ", first,
             " follows the first ", observed_);
     closed_ = false;
-    run_on.template sweep<Real>(
-        batch() * dims(), 0,
-        observe_row<Real, Storage, Head, Visit>{head_, tokens_, chunk, first, log_weights_.whole(), states_, options_.marginals,
-                                                log_marginal_, spread_, damaged_, visit});
-    refuse_damage(chunk);
-    if (targets() > 0)
-      run_on.template sweep<Real>(
-          batch() * chunk.extent(1), 0,
-          likelihood_row<Real, Storage, Head>{head_, tokens_, chunk, first, options_.targets, states_, component_});
+    if (first == 0) prepare(targets, run_on);
+    sweep<Real>(run_on, batch() * dims(), 0, chunk.extent(3),
+                observe_row<Real, Storage, Head, Visit>{head_, tokens(), chunk, first, log_weights(), states_.rows(),
+                                                        options_.marginals, log_marginal_.rows(), spread_.rows(),
+                                                        damaged_.rows(), visit});
+    sweep<Real>(run_on, batch(), 0, dims(), damage_row<Real>{damaged_.rows(), faults_.rows()});
+    if constexpr (!asynchronous<Backend>) refuse(run_on, chunk, first);
+    if (this->targets() > 0)
+      sweep<Real>(run_on, batch() * chunk.extent(1), 0, this->targets(),
+                  likelihood_row<Real, Storage, Head>{head_, tokens(), chunk, first, target_tokens(), head_states(),
+                                                      component_.rows()});
     observed_ = first + chunk.extent(1);
   }
 
   /// After the last chunk: joint log-likelihoods, responsibilities and marginals are complete.
-  /// Throws numeric_error when a target has probability zero under every component.
+  /// Throws numeric_error when a target has probability zero under every component; with queued sweeps, refuse() does.
   template <backend Backend>
   void close(const Backend& run_on) {
     expects(!closed_ && observed_ == components(), "marginalisation::close: ", observed_, " of M = ", components(),
             " components have been observed", closed_ ? ", and it is closed already" : "");
     closed_ = true;
-    run_on.template sweep<Real>(batch() * targets(), 0,
-                                responsibility_row<Real>{log_weights_.whole(), component_, log_responsibility_, joint_});
-    for (index_t b = 0; b < batch(); ++b)
-      for (index_t k = 0; k < targets(); ++k)
-        expects<numeric_error>(
-            joint_(b, k) > -infinity<Real>(), "marginalisation: target ", k, " of item ", b,
-            " has probability zero under every component (a token that differs from a position already revealed?)");
-    if (options_.marginals) run_on.template sweep<Real>(batch() * dims(), 0, close_marginal_row<Real>{log_marginal_, spread_});
+    sweep<Real>(run_on, batch() * targets(), 0, components(),
+                responsibility_row<Real>{log_weights(), component_.rows(), log_responsibility_.rows(), joint_.rows()});
+    sweep<Real>(run_on, batch(), 0, targets(), impossible_row<Real>{log_likelihood(), faults_.rows()});
+    if constexpr (!asynchronous<Backend>) refuse(run_on);
+    if (options_.marginals)
+      sweep<Real>(run_on, batch() * dims(), 0, S_, close_marginal_row<Real>{log_marginal_.rows(), spread_.rows()});
+  }
+
+  /// Throws what rows have found wrong since the first chunk: tokens that are no states, weights and outputs that are not finite,
+  /// targets that no component can be. Waits for the sweeps so far. Where they are not queued, observe and close do it.
+  template <backend Backend>
+  void refuse(const Backend& run_on) {
+    refuse(run_on, view<const Real, 4>{}, 0);
   }
 
   bool closed() const { return closed_; }
@@ -148,39 +166,59 @@ class marginalisation {
   }
 
  private:
-  void normalise_weights(index_t M) {
-    log_weights_.resize(batch(), M);  // (B, M)
-    if (!options_.log_weights.empty()) expects_shape("marginalisation: log_weights", options_.log_weights, batch(), M);
+  template <class Targets, backend Backend>
+  void prepare(const Targets& targets, const Backend& run_on) {
+    expects_workspace("marginalisation", options_.memory, run_on);
+    sweep<Real>(
+        run_on, batch(), 0, dims(),
+        prepare_row<Real, Targets>{given_, targets, options_.log_weights, S_, options_.unknown_targets ? token{-1} : token{0},
+                                   tokens_.rows(), targets_.rows(), log_weights_.rows(), faults_.rows()});
+    if constexpr (!asynchronous<Backend>) refuse(run_on);
+  }
+
+  /// chunk: what was observed last, where the host can look into it, to name the number.
+  template <backend Backend, class Storage>
+  void refuse(const Backend& run_on, view<const Storage, 4> chunk, index_t first) {
+    fetch(run_on, view<const item_faults<Real>, 1>(faults_.rows()), found_.whole());
     for (index_t b = 0; b < batch(); ++b) {
-      const auto weight = [&](index_t m) { return options_.log_weights.empty() ? Real(0) : options_.log_weights(b, m); };
-      const Real total = log_sum_exp<Real>(serial_group{}, M, weight);
-      expects<numeric_error>(std::isfinite(total), "marginalisation: log_weights of item ", b, " sum to ", total,
+      const item_faults<Real>& found = found_(b);
+      const char* range = options_.unknown_targets ? "), or be -1" : ")";
+      expects(found.token_at < 0, "marginalisation: tokens holds ", found.bad_token, " at flat index ",
+              b * dims() + found.token_at, ", which is not a state: it must lie in [0, ", S_, ")");
+      expects(found.target_at < 0, "marginalisation: targets holds ", found.bad_target, " at flat index ",
+              b * targets() * dims() + found.target_at, ", which is not a state: it must lie in [0, ", S_, range);
+      expects<numeric_error>(is_finite(found.weight), "marginalisation: log_weights of item ", b, " sum to ", found.weight,
                              " in the log");
-      for (index_t m = 0; m < M; ++m) log_weights_(b, m) = weight(m) - total;
+      if (found.damaged_at >= 0) refuse_damage(chunk, first, b, found.damaged_at);
+      expects<numeric_error>(found.impossible < 0, "marginalisation: target ", found.impossible, " of item ", b,
+                             " has probability zero under every component (a token that differs from a position already "
+                             "revealed?)");
     }
   }
 
   template <class Storage>
-  void refuse_damage(view<const Storage, 4> chunk) const {
-    for (index_t b = 0; b < batch(); ++b)
-      for (index_t d = 0; d < dims(); ++d)
-        if (damaged_(b, d))
-          for (index_t m = 0; m < chunk.extent(1); ++m)
-            for (index_t o = 0; o < chunk.extent(3); ++o)
-              expects<numeric_error>(std::isfinite(static_cast<double>(chunk(b, m, d, o))), "logits[", b, ", ", m, ", ", d,
-                                     ", ", o, "] = ", static_cast<double>(chunk(b, m, d, o)), " is not finite");
+  static void refuse_damage(view<const Storage, 4> chunk, index_t first, index_t b, index_t d) {
+    for (index_t m = 0; m < chunk.extent(1); ++m)
+      for (index_t o = 0; o < chunk.extent(3); ++o)
+        expects<numeric_error>(is_finite(static_cast<double>(chunk(b, m, d, o))), "logits[", b, ", ", first + m, ", ", d, ", ",
+                               o, "] = ", static_cast<double>(chunk(b, m, d, o)), " is not finite");
+    fail<numeric_error>("logits[", b, ", :, ", d, ", :] hold a number that is not finite");
   }
 
   Head head_;
-  view<const token, 2> tokens_;
+  view<const token, 2> given_;  // (B, D)
   marginal_options<Real> options_;
   index_t S_, observed_ = 0;  // observed_: components since the last chunk that started at 0
   bool closed_ = false;
-  array<Real, 2> log_weights_, joint_;
-  array<double, 3> component_;  // a float sum over thousands of positions would be off by more than γ bears
-  array<Real, 3> log_responsibility_, log_marginal_, spread_;
-  array<head_state, 3> states_;
-  array<unsigned char, 2> damaged_;
+  array<Real, 2, row_space> log_weights_, joint_;
+  array<double, 3, row_space> component_;  // a float sum over thousands of positions would be off by more than γ bears
+  array<Real, 3, row_space> log_responsibility_, log_marginal_, spread_;
+  array<head_state, 3, row_space> states_;
+  array<unsigned char, 2, row_space> damaged_;
+  array<token, 2, row_space> tokens_;
+  array<token, 3, row_space> targets_;
+  array<item_faults<Real>, 1, row_space> faults_;
+  array<item_faults<Real>, 1> found_;  // the same on the host
 };
 
 }  // namespace dimix

@@ -2,6 +2,8 @@
 //
 //   observe(chunk)    for every chunk of components: normalisers, likelihoods of the targets, marginals        one read
 //   close()           values, responsibilities; throws when something is not finite
+//   collect()         only where sweeps are queued (backend.hpp): waits, throws what close would have thrown, and brings the values to the
+//                     host. Without it, the three phases neither wait nor ask for memory, and can be captured in a CUDA graph
 //   gradient(chunk)   for every chunk again: d loss / d raw outputs                                            one read, one write
 //
 // No tape, no autograd, and M can stream. All terms of a site merge into one gradient form: with U(s) = sum over the marginal
@@ -22,6 +24,7 @@
 
 #include <dimix/marginal.hpp>
 #include <dimix/objective/gradient_row.hpp>
+#include <dimix/objective/item_rows.hpp>
 #include <dimix/objective/terms.hpp>
 
 #include <tuple>
@@ -45,14 +48,12 @@ class objective {
  public:
   static constexpr bool uses_marginals = (Terms::uses_marginals || ...) || (joint_with_control_variate<Terms> || ...);
 
-  /// tokens (B, D): x_t. components: M. S: states of a row. What the terms view must outlive the object. An objective views
-  /// its own targets: it can be moved, not copied.
+  /// tokens (B, D): x_t. components: M. S: states of a row. What the terms view must outlive the object, which can be moved, not copied.
   objective(const Head& head, view<const token, 2> tokens, index_t components, index_t S, objective_options<Real> options,
             Terms... terms)
       : terms_{terms...},
-        target_tokens_(gather_targets(tokens, components, S, options.memory)),
         over_(head, tokens, components, S,
-              {.targets = target_tokens_,
+              {.targets = shape_of_targets(tokens, components, S),
                .log_weights = options.log_weights,
                .marginals = uses_marginals,
                .memory = options.memory}),
@@ -62,11 +63,16 @@ class objective {
         position_values_(options.memory),
         weighted_responsibility_(options.memory),
         component_slopes_(options.memory),
-        marginal_slopes_(options.memory) {
+        marginal_slopes_(options.memory),
+        faults_(options.memory) {
     const index_t B = tokens.extent(0), D = tokens.extent(1);
-    values_.resize(sizeof...(Terms), B);                                       // (terms, B)
-    component_values_.resize(sizeof...(Terms), B, D);                          // (terms, B, D)
-    weighted_responsibility_.resize(B, components, target_tokens_.extent(1));  // (B, M, K)
+    values_.resize(2, sizeof...(Terms), B);                           // (2, terms, B)
+    found_values_.resize(2, sizeof...(Terms), B);                     // (2, terms, B)
+    component_values_.resize(sizeof...(Terms), B, D);                 // (terms, B, D)
+    position_values_.resize(sizeof...(Terms), B, D);                  // (terms, B, D)
+    weighted_responsibility_.resize(B, components, over_.targets());  // (B, M, K)
+    faults_.resize(B);                                                // (B)
+    found_faults_.resize(B);                                          // (B)
     if (options.log_weight_gradient) {
       component_slopes_.resize(B, components, D);  // (B, M, D)
       marginal_slopes_.resize(B, components, D);   // (B, M, D)
@@ -77,11 +83,18 @@ class objective {
   objective(objective&&) = default;
   objective& operator=(objective&&) = default;
 
-  template <class Storage, backend Backend>
-  void observe(view<const Storage, 4> chunk, index_t first, const Backend& run_on) {
-    over_.observe(
-        chunk, first, run_on,
-        component_visit<Real, Terms...>{terms_, over_.states(), over_.log_weights(), component_values_, component_slopes_});
+  template <class Storage, class Space, backend Backend>
+  void observe(view<const Storage, 4, Space> chunk, index_t first, const Backend& run_on) {
+    collected_ = false;
+    if (first == 0) {
+      expects_workspace("objective", over_.memory(), run_on);
+      sweep<Real>(run_on, over_.batch(), 0, over_.dims(),
+                  clear_item_row<Real>{component_values_.rows(), component_slopes_.rows(), marginal_slopes_.rows()});
+    }
+    over_.observe(chunk, first, run_on,
+                  component_visit<Real, Terms...>{terms_, over_.states(), over_.log_weights(), component_values_.rows(),
+                                                  component_slopes_.rows()},
+                  targets_of_terms<Terms...>{terms_});
   }
 
   /// After the last chunk. values = false leaves out what only the values need, for a gradient alone; value() and loss() then refuse.
@@ -89,70 +102,79 @@ class objective {
   void close(const Backend& run_on, bool values = true) {
     over_.close(run_on);
     has_values_ = values;
-    const index_t B = over_.batch(), D = values ? over_.dims() : index_t{0};
-    position_values_.resize(sizeof...(Terms), B, D);  // (terms, B, D)
-    if (values)
-      run_on.template sweep<Real>(B * D, 0, value_row<Real, Terms...>{terms_, site(), component_values_, position_values_});
-    joint_slopes_.fill(Real(0));
-    for (index_t b = 0; b < B; ++b) {
-      index_t k = 0;
-      terms_.each([&](const auto& term, index_t j) {
-        Real total = Real(0);
-        for (index_t d = 0; d < D; ++d) total += position_values_(j, b, d);
-        if constexpr (std::decay_t<decltype(term)>::uses_joint)
-          for (index_t target = 0; target < term.targets(); ++target, ++k) total += close_target(term, b, k);
-        values_(j, b) = total;
-        expects<numeric_error>(std::isfinite(total), "objective: term ", j, " of item ", b, " is ", total);
-      });
+    const index_t B = over_.batch(), D = over_.dims();
+    view<const Real, 3> positions(nullptr, sizeof...(Terms), B, 0);  // (terms, B, D)
+    if (values) {
+      sweep<Real>(run_on, B * D, 0, over_.states(),
+                  value_row<Real, Terms...>{terms_, site(), component_values_.rows(), position_values_.rows()});
+      positions = position_values_.rows();
     }
+    sweep<Real>(run_on, B, 0, D,
+                close_item_row<Real, Terms...>{terms_, over_.log_weights(), over_.log_responsibilities(),
+                                               over_.log_likelihood(), positions, values_.rows(),
+                                               weighted_responsibility_.rows(), joint_slopes_.rows(), faults_.rows()});
+    if constexpr (!asynchronous<Backend>) collect(run_on);
+  }
+
+  /// Brings values to the host and throws what was found wrong. close() does it where sweeps are not queued.
+  template <backend Backend>
+  void collect(const Backend& run_on) {
+    expects(over_.closed(), "objective::collect: comes after close()");
+    if constexpr (asynchronous<Backend>) over_.refuse(run_on);
+    fetch(run_on, view<const jackknife_fault<Real>, 1>(faults_.rows()), found_faults_.whole());
+    fetch(run_on, view<const Real, 3>(values_.rows()), found_values_.whole());
+    for (index_t b = 0; b < over_.batch(); ++b)
+      for (index_t j = 0; j < static_cast<index_t>(sizeof...(Terms)); ++j) {
+        const auto& fault = found_faults_(b);
+        expects<numeric_error>(fault.term != j, "objective: target ", fault.target, " of item ", b, " has a jackknife of ",
+                               fault.correction, ": only one component can be it, or has a weight");
+        expects<numeric_error>(is_finite(found_values_(0, j, b)), "objective: term ", j, " of item ", b, " is ",
+                               found_values_(0, j, b));
+      }
+    collected_ = true;
   }
 
   /// d loss / d raw of the chunk's components: out (B, Mc, D, outputs), which may be the chunk itself (in place, overwrite mode).
-  template <class Storage, backend Backend>
-  void gradient(view<const Storage, 4> chunk, index_t first, view<Storage, 4> out, const Backend& run_on,
+  template <class Storage, class Space, backend Backend>
+  void gradient(view<const Storage, 4, Space> raw, index_t first, view<Storage, 4, Space> into, const Backend& run_on,
                 gradient_mode mode = gradient_mode::overwrite, Real scale = Real(-1)) {
+    expects_space<Backend, Space>();
+    const view<const Storage, 4> chunk = local(raw);  // (B, Mc, D, outputs)
+    const view<Storage, 4> out = local(into);         // (B, Mc, D, outputs)
     over_.expects_chunk("objective::gradient", chunk, first);
     expects(over_.closed(), "objective::gradient: comes after close()");
     expects(same_shape(view<const Storage, 4>(out), chunk), "objective::gradient: out has shape ", shape_of(out), ", but ",
             shape_of(chunk), " is needed");
     using row = gradient_row<Real, Storage, Head, Terms...>;
-    run_on.template sweep<Real>(
-        over_.batch() * over_.dims(), row::tile_size(over_.states(), chunk.extent(3)),
-        row{over_.head_of_rows(), terms_, site(), over_.head_states(), chunk, first, weighted_responsibility_, marginal_slopes_,
-            out, mode == gradient_mode::accumulate, scale_or_mean(scale)});
+    sweep<Real>(run_on, over_.batch() * over_.dims(), row::tile_size(over_.states(), chunk.extent(3)), chunk.extent(3),
+                row{over_.head_of_rows(), terms_, site(), over_.head_states(), chunk, first, weighted_responsibility_.rows(),
+                    marginal_slopes_.rows(), out, mode == gradient_mode::accumulate, scale_or_mean(scale)});
   }
 
   /// Values of term j, one per item, without weights: (B).
   view<const Real, 1> value(index_t j) const {
-    expects(over_.closed() && has_values_, "objective::value: comes after close() with values");
-    return view<const Real, 2>(values_).row(j);
+    expects_values("objective::value");
+    return view<const Real, 3>(found_values_).row(0, j);
   }
 
   /// scale * sum_b sum_terms weight(b) value(b).
   Real loss(Real scale = Real(-1)) const {
-    expects(over_.closed() && has_values_, "objective::loss: comes after close() with values");
+    expects_values("objective::loss");
     Real total = Real(0);
-    terms_.each([&](const auto& term, index_t j) {
-      for (index_t b = 0; b < over_.batch(); ++b) total += product_or_zero(term.weight(b), values_(j, b));
-    });
+    for (const Real value : view<const Real, 3>(found_values_)[1]) total += value;
     return scale_or_mean(scale) * total;
   }
 
   /// d loss / d log-weights, after gradient() of all components: out (B, M). Needs options.log_weight_gradient.
+  template <class Space, backend Backend>
+  void log_weight_gradient(view<Real, 2, Space> out, const Backend& run_on, Real scale = Real(-1)) const {
+    expects_space<Backend, Space>();
+    sweep<Real>(run_on, over_.batch(), 0, over_.dims(), log_weight_rows(local(out), scale));
+  }
+  /// The same on the host, in the calling thread.
   void log_weight_gradient(view<Real, 2> out, Real scale = Real(-1)) const {
-    expects(component_slopes_.size() > 0, "objective::log_weight_gradient: was not asked for in objective_options");
-    expects_shape("objective::log_weight_gradient: out", out, over_.batch(), over_.components());
-    for (index_t b = 0; b < over_.batch(); ++b) {
-      Real total = Real(0);
-      for (index_t m = 0; m < over_.components(); ++m) {
-        Real slope = Real(0);
-        for (index_t d = 0; d < over_.dims(); ++d) slope += component_slopes_(b, m, d) + marginal_slopes_(b, m, d);
-        out(b, m) = slope + joint_slopes_(b, m);
-        total += slope;
-      }
-      for (index_t m = 0; m < over_.components(); ++m)
-        out(b, m) = scale_or_mean(scale) * (out(b, m) - std::exp(over_.log_weights()(b, m)) * total);
-    }
+    const auto rows = log_weight_rows(out, scale);
+    for (index_t b = 0; b < over_.batch(); ++b) rows(serial_group{}, {}, b);
   }
 
   const marginalisation<Real, Head>& over() const { return over_; }
@@ -162,54 +184,39 @@ class objective {
     return {over_.tokens(), over_.target_tokens(), over_.log_weights(), over_.log_marginals()};
   }
   Real scale_or_mean(Real scale) const { return scale < Real(0) ? Real(1) / static_cast<Real>(over_.batch()) : scale; }
-
-  /// Value of target k of a joint term; its weights c_km in the gradient, γ_km for the plain estimate.
-  template <class Term>
-  Real close_target(const Term& term, index_t b, index_t k) {
-    using estimator = typename estimator_of<Term>::type;
-    const index_t M = over_.components();
-    const auto weights = estimate_of<estimator, Real>(M, [&](index_t m) { return over_.log_weights()(b, m); });
-    const auto shares = estimate_of<estimator, Real>(M, [&](index_t m) { return over_.log_responsibilities()(b, m, k); });
-    const Real a = term.target_weight(), correction = shares.correction() - weights.correction();
-    expects<numeric_error>(std::isfinite(correction), "objective: target ", k, " of item ", b, " has a jackknife of ",
-                           correction, ": only one component can be it, or has a weight");
-    for (index_t m = 0; m < M; ++m) {
-      weighted_responsibility_(b, m, k) = term.weight(b) * a * shares.coefficient(m);
-      if (joint_slopes_.size() > 0)
-        joint_slopes_(b, m) += term.weight(b) * a * (weights.coefficient(m) - shares.coefficient(m));
-    }
-    return -a * (over_.log_likelihood()(b, k) + correction);
+  void expects_values(const char* name) const {
+    expects(over_.closed() && has_values_, name, ": comes after close() with values");
+    expects(collected_, name, ": the values are not here yet: collect() comes after close() where sweeps are queued");
   }
 
-  /// All target tokens of the joint terms, one list per item: (B, K, D). Runs first, so it is here that terms check their targets.
-  array<token, 3> gather_targets(view<const token, 2> tokens, index_t components, index_t S,
-                                 std::pmr::memory_resource* memory) const {
+  log_weight_row<Real> log_weight_rows(view<Real, 2> out, Real scale) const {
+    expects(component_slopes_.size() > 0, "objective::log_weight_gradient: was not asked for in objective_options");
+    expects_shape("objective::log_weight_gradient: out", out, over_.batch(), over_.components());
+    return {over_.log_weights(), component_slopes_.rows(), marginal_slopes_.rows(), joint_slopes_.rows(), out,
+            scale_or_mean(scale)};
+  }
+
+  /// (B, K, D): of all target tokens of the joint terms, which are read when the first chunk is observed. Runs first, so it is here that
+  /// terms check their shapes.
+  view<const token, 3> shape_of_targets(view<const token, 2> tokens, index_t components, index_t S) const {
     const index_t B = tokens.extent(0), D = tokens.extent(1);
     terms_.each([&](const auto& term, index_t) { term.check(B, D, S, components); });
     index_t K = 0;
     terms_.each([&](const auto& term, index_t) {
       if constexpr (std::decay_t<decltype(term)>::uses_joint) K += term.targets();
     });
-    array<token, 3> all(memory);
-    all.resize(B, K, D);  // (B, K, D)
-    index_t k = 0;
-    terms_.each([&](const auto& term, index_t) {
-      if constexpr (std::decay_t<decltype(term)>::uses_joint) {
-        for (index_t b = 0; b < B; ++b)
-          for (index_t target = 0; target < term.targets(); ++target)
-            for (index_t d = 0; d < D; ++d) all(b, k + target, d) = term.target(b, target, d);
-        k += term.targets();
-      }
-    });
-    return all;
+    return {nullptr, B, K, D};
   }
 
   term_pack<Terms...> terms_;
-  bool has_values_ = false;
-  array<token, 3> target_tokens_;
+  bool has_values_ = false, collected_ = false;
   marginalisation<Real, Head> over_;
-  array<Real, 2> values_, joint_slopes_;
-  array<Real, 3> component_values_, position_values_, weighted_responsibility_, component_slopes_, marginal_slopes_;
+  array<Real, 3, row_space> values_;  // (2, terms, B)
+  array<Real, 2, row_space> joint_slopes_;
+  array<Real, 3, row_space> component_values_, position_values_, weighted_responsibility_, component_slopes_, marginal_slopes_;
+  array<jackknife_fault<Real>, 1, row_space> faults_;
+  array<Real, 3> found_values_;  // the same on the host
+  array<jackknife_fault<Real>, 1> found_faults_;
 };
 
 template <class Real, class Head, class... Terms>
@@ -219,29 +226,32 @@ objective<Real, Head, Terms...> make_objective(const Head& head, view<const toke
 }
 
 /// Value and gradient in one call, all components at once: returns the loss and fills out (B, M, D, outputs).
-template <class Real, class Head, class Storage, backend Backend, class... Terms>
-Real value_and_gradient(objective<Real, Head, Terms...>& loss, view<const Storage, 4> raw, view<Storage, 4> out,
+template <class Real, class Head, class Storage, class Space, backend Backend, class... Terms>
+Real value_and_gradient(objective<Real, Head, Terms...>& loss, view<const Storage, 4, Space> raw, view<Storage, 4, Space> out,
                         const Backend& run_on, gradient_mode mode = gradient_mode::overwrite, Real scale = Real(-1)) {
   loss.observe(raw, 0, run_on);
   loss.close(run_on);
   loss.gradient(raw, 0, out, run_on, mode, scale);
+  if constexpr (asynchronous<Backend>) loss.collect(run_on);
   return loss.loss(scale);
 }
 
-/// The gradient alone: fills out (B, M, D, outputs).
-template <class Real, class Head, class Storage, backend Backend, class... Terms>
-void gradient(objective<Real, Head, Terms...>& loss, view<const Storage, 4> raw, view<Storage, 4> out, const Backend& run_on,
-              gradient_mode mode = gradient_mode::overwrite, Real scale = Real(-1)) {
+/// The gradient alone: fills out (B, M, D, outputs). Where sweeps are queued it waits for nothing; collect() says what was wrong.
+template <class Real, class Head, class Storage, class Space, backend Backend, class... Terms>
+void gradient(objective<Real, Head, Terms...>& loss, view<const Storage, 4, Space> raw, view<Storage, 4, Space> out,
+              const Backend& run_on, gradient_mode mode = gradient_mode::overwrite, Real scale = Real(-1)) {
   loss.observe(raw, 0, run_on);
   loss.close(run_on, false);
   loss.gradient(raw, 0, out, run_on, mode, scale);
 }
 
 /// The value alone.
-template <class Real, class Head, class Storage, backend Backend, class... Terms>
-Real value(objective<Real, Head, Terms...>& loss, view<const Storage, 4> raw, const Backend& run_on, Real scale = Real(-1)) {
+template <class Real, class Head, class Storage, class Space, backend Backend, class... Terms>
+Real value(objective<Real, Head, Terms...>& loss, view<const Storage, 4, Space> raw, const Backend& run_on,
+           Real scale = Real(-1)) {
   loss.observe(raw, 0, run_on);
   loss.close(run_on);
+  if constexpr (asynchronous<Backend>) loss.collect(run_on);
   return loss.loss(scale);
 }
 

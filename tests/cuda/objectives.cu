@@ -1,127 +1,149 @@
-// Rows of the marginalisation and of every objective on the device, with one thread as the group.
-#include <dimix/head/stepped.hpp>
-#include <dimix/marginal/rows.hpp>
+// Objectives, the marginalisation and the rows of the bounds on the device, by warps, blocks and clusters.
+#include <dimix/backend/cuda/graph.cuh>
+#include <dimix/head/truncated_logistic.hpp>
+#include <dimix/marginal.hpp>
+#include <dimix/objective.hpp>
 #include <dimix/objective/ct_elbo.hpp>
-#include <dimix/objective/gradient_row.hpp>
 #include <dimix/objective/nelbo.hpp>
 #include <dimix/objective/score_entropy.hpp>
 
+#include <tuple>
+
 #include "cuda/on_device.cuh"
+#include "laws/objective.hpp"
 
 using namespace dimix;
 using namespace on_device;
 
 namespace {
 
-/// A row body of the library over one thread; tile: its scratch of `tile_size` numbers per row.
-template <class Body>
-struct row_of_thread {
-  Body body;
-  view<float, 2> tiles;  // (rows, tile)
-
-  DIMIX_HD void operator()(index_t i) const { body(serial_group{}, tiles[i], i); }
-};
-
-/// All inputs and outputs of an objective's rows in memory that both sides see.
-template <class Head>
-void check_objective_rows(const Head& head, token masked) {
-  const index_t B = 3, M = 4, D = 5, S = 17, K = 2;
-  shared_memory<float> raw(B * M * D * S), log_weights(B * M), top(B * D * S), spread(B * D * S), teacher(B * D * S);
-  shared_memory<double> component(B * M * K);
-  shared_memory<float> log_shares(B * M * K), joint(B * K), responsibility(B * M * K), out(B * M * D * S), tiles(B * D * 2 * S),
-      values(4 * B * D);
-  shared_memory<float> states(B * M * D);
-  shared_memory<token> tokens(B * D), targets(B * K * D);
-  shared_memory<unsigned char> damaged(B * D);
-  fill(raw, 1, 2);
-  for (index_t i = 0; i < B * M; ++i) log_weights[i] = -std::log(static_cast<float>(M));
-  for (index_t i = 0; i < B * D; ++i) tokens[i] = masked;
-  for (index_t i = 0; i < B * D * S; ++i) teacher[i] = i % S == masked ? 0.0f : 1.0f / static_cast<float>(S - 1);
-  for (index_t i = 0; i < B * K * D; ++i) targets[i] = static_cast<token>((7 * i) % (S - 1));
-  const view<const token, 2> x_t(tokens.data(), B, D);           // (B, D)
-  const view<const float, 4> chunk(raw.data(), B, M, D, S);      // (B, M, D, S)
-  const view<const float, 2> weights(log_weights.data(), B, M);  // (B, M)
-  const view<const token, 3> x(targets.data(), B, K, D);         // (B, K, D)
-  const view<float, 2> scratch(tiles.data(), B * D, 2 * S);      // (B D, 2 S)
-  const auto reset = [&] { std::fill_n(top.data(), top.size(), -infinity<float>()); };
-
-  // observe: normalisers and running marginals
-  const observe_row<float, float, Head, no_visit> observe{head,
-                                                          x_t,
-                                                          chunk,
-                                                          0,
-                                                          weights,
-                                                          {states.data(), B, M, D},
-                                                          true,
-                                                          {top.data(), B, D, S},
-                                                          {spread.data(), B, D, S},
-                                                          {damaged.data(), B, D},
-                                                          {}};
-  const row_of_thread<decltype(observe)> observing{observe, scratch};
-  reset();
-  each<<<1, 128>>>(observing, B * D);
-  must(cudaDeviceSynchronize());
-  const auto device_top = top.copy(), device_spread = spread.copy(), device_states = states.copy();
-  reset();
-  std::fill_n(spread.data(), spread.size(), 0.0f);
-  for (index_t i = 0; i < B * D; ++i) observing(i);
-  check_close<float>({device_top, top.copy()}, 1e-5);
-  check_close<float>({device_spread, spread.copy()}, 1e-5);
-  check_close<float>({device_states, states.copy()}, 1e-5);
-
-  // likelihoods and responsibilities of the targets
-  const likelihood_row<float, float, Head> likelihood{
-      head, x_t, chunk, 0, x, {states.data(), B, M, D}, {component.data(), B, M, K}};
-  check_close(on_both(component, row_of_thread<decltype(likelihood)>{likelihood, scratch}, B * M), 1e-5);
-  const responsibility_row<float> share_of_each{
-      weights, {component.data(), B, M, K}, {log_shares.data(), B, M, K}, {joint.data(), B, K}};
-  const row_of_thread<decltype(share_of_each)> sharing{share_of_each, scratch};
-  each<<<1, 128>>>(sharing, B * K);
-  must(cudaDeviceSynchronize());
-  const auto device_joint = joint.copy(), device_shares = log_shares.copy();
-  for (index_t i = 0; i < B * K; ++i) sharing(i);
-  check_close<float>({device_joint, joint.copy()}, 1e-5);
-  check_close<float>({device_shares, log_shares.copy()}, 1e-5);
-
-  // the marginals and one loss row: values and gradient of its terms
-  const close_marginal_row<float> close{{top.data(), B, D, S}, {spread.data(), B, D, S}};
-  for (index_t i = 0; i < B * D; ++i) close(serial_group{}, scratch[i], i);
-  for (index_t i = 0; i < B * M * K; ++i) responsibility[i] = std::exp(log_shares[i]) / static_cast<float>(K);
-  const view<const float, 3> T(teacher.data(), B, D, S);  // (B, D, S)
-  const objective_site<float> site{x_t, x, weights, {top.data(), B, D, S}};
-  const auto check_terms = [&](const auto&... term) {
-    const term_pack<std::decay_t<decltype(term)>...> terms{term...};
-    const gradient_row<float, float, Head, std::decay_t<decltype(term)>...> gradient{
-        head,  terms, site, {states.data(), B, M, D}, chunk, 0, {responsibility.data(), B, M, K}, {}, {out.data(), B, M, D, S},
-        false, 0.5f};
-    check_close(on_both(out, row_of_thread<std::decay_t<decltype(gradient)>>{gradient, scratch}, B * D), 1e-5);
-    const index_t count = sizeof...(term);
-    const value_row<float, std::decay_t<decltype(term)>...> value{
-        terms, site, {spread.data(), count, B, D}, {values.data(), count, B, D}};
-    check_close(on_both(values, row_of_thread<std::decay_t<decltype(value)>>{value, scratch}, B * D), 1e-5);
+/// The same objective on the host and on the device, to be compared by laws::site of a small or a large row.
+template <class Real, class Head, class TermsOf>
+void check_objective(const laws::site<Real, Head>& at, double bound, const TermsOf& terms_of) {
+  const stream queue;
+  const gpu run_on(queue.handle);
+  const index_t outputs = at.raw.extent(3);
+  array<Real, 4> expected(at.B, at.M, at.D, outputs), found(at.B, at.M, at.D, outputs);  // (B, M, D, outputs)
+  array<Real, 2> slopes(at.B, at.M), found_slopes(at.B, at.M);                           // (B, M)
+  const auto make = [&](view<const token, 2> tokens, view<const Real, 2> log_weights, view<const token, 3> targets,
+                        view<const Real, 3> teacher, view<const Real, 1> weights, std::pmr::memory_resource* memory) {
+    return std::apply(
+        [&](const auto&... term) {
+          return make_objective<Real>(
+              at.head, tokens, at.M, at.S,
+              objective_options<Real>{.log_weights = log_weights, .log_weight_gradient = true, .memory = memory}, term...);
+        },
+        terms_of(targets, teacher, weights));
   };
-  check_terms(distillation_bound<float>{T}, consistency<float>{{x}, {T}});
-  using kernel = two_time_kernel<uniform<S>, float>;
-  shared_memory<kernel> kernels(B);
-  for (index_t b = 0; b < B; ++b) kernels[b] = kernel::make({}, 0.3, 0.9);
-  const posterior_rows<float, kernel> posterior{{kernels.data(), B}, {targets.data(), B, D}, x_t};
-  check_terms(squared_error<float>{T}, consistency<float, jackknife>{{x}, {T}}, cross_entropy<float>{{x_t}},
-              row_loss<float, square, rows_of::marginals, posterior_rows<float, kernel>>{posterior});
+  auto here = make(at.tokens, at.log_weights, at.targets, at.teacher, at.weights, std::pmr::get_default_resource());
+  const Real value_here = value_and_gradient(here, at.given(), expected.whole(), cpu(1));
+  here.log_weight_gradient(slopes.whole());
+
+  const auto tokens = sent(run_on, at.tokens);
+  const auto log_weights = sent(run_on, at.log_weights);
+  const auto targets = sent(run_on, at.targets);
+  const auto teacher = sent(run_on, at.teacher);
+  const auto weights = sent(run_on, at.weights);
+  const auto raw = sent(run_on, at.raw);
+  array<Real, 4, device_space> out(run_on.memory(), at.B, at.M, at.D, outputs);  // (B, M, D, outputs)
+  array<Real, 2, device_space> out_slopes(run_on.memory(), at.B, at.M);          // (B, M)
+  auto there = make(tokens.rows(), log_weights.rows(), targets.rows(), teacher.rows(), weights.rows(), run_on.memory());
+  const auto step = [&] {
+    there.observe(raw.whole(), 0, run_on);
+    there.close(run_on);
+    there.gradient(raw.whole(), 0, out.whole(), run_on);
+    there.log_weight_gradient(out_slopes.whole(), run_on);
+  };
+  const auto compare = [&] {
+    there.collect(run_on);
+    CHECK(static_cast<double>(there.loss()) == doctest::Approx(static_cast<double>(value_here)).epsilon(bound));
+    run_on.fetch(out.whole(), found.whole());
+    run_on.fetch(out_slopes.whole(), found_slopes.whole());
+    check_close<Real>({{found.begin(), found.end()}, {expected.begin(), expected.end()}}, bound);
+    check_close<Real>({{found_slopes.begin(), found_slopes.end()}, {slopes.begin(), slopes.end()}}, bound);
+  };
+  step();
+  compare();
+  const captured graph(run_on, step);  // the whole step, which waits for nothing and asks for no memory
+  for (int round = 0; round < 2; ++round) graph.launch();
+  compare();
+}
+
+/// Two items of three positions, some revealed.
+array<token, 2> half_hidden(token mask) {
+  array<token, 2> x_t(2, 3);  // (B, D)
+  x_t.fill(mask);
+  x_t(0, 1) = 2;
+  return x_t;
+}
+
+template <class Real>
+void check_heads(double bound) {
+  const auto terms = [](auto x, auto T, auto w) {
+    return std::tuple(consistency<Real>{{x, {w, Real(0.5)}}, {T}}, correlation<Real>{x, {w, Real(0.1)}},
+                      marginal_divergence<Real>{T}, distillation_bound<Real>{T, {w, Real(2)}}, squared_error<Real>{T},
+                      jackknife_negative_log_likelihood<Real>{x, {{}, Real(0.2)}});
+  };
+  check_objective(laws::site<Real, softmax>(softmax{}, half_hidden(0), 3, 17, 5), bound, terms);   // a warp a row
+  check_objective(laws::site<Real, softmax>(softmax{}, half_hidden(0), 3, 300, 5), bound, terms);  // a block
+  check_objective(laws::site<Real, softmax>(softmax{}, half_hidden(0), 3, 9001, 5), bound,
+                  terms);  // tiles outside shared memory
+  check_objective(laws::site<Real, softmax>(softmax{}, half_hidden(0), 3, 20001, 5), bound,
+                  terms);  // a cluster, where there are some
+  check_objective(laws::site<Real, subs>(subs{8}, half_hidden(8), 3, 9, 2), bound, terms);
+  check_objective(laws::site<Real, truncated_logistic>(truncated_logistic{40}, half_hidden(0), 3, 40, 3), bound, terms);
 }
 
 }  // namespace
 
-TEST_CASE("cuda: rows of the marginalisation and of an objective") {
+TEST_CASE("cuda: objectives on the device are those of the host, queued and as a graph") {
   SKIP_WITHOUT_DEVICE();
-  check_objective_rows(softmax{}, 0);
-  check_objective_rows(subs{16}, 16);
+  check_heads<float>(2e-5);
+  check_heads<double>(1e-11);
+}
+
+TEST_CASE("cuda: what is wrong on the device is thrown where the host looks") {
+  SKIP_WITHOUT_DEVICE();
+  const gpu run_on;
+  laws::site<double, softmax> at(softmax{}, half_hidden(0), 3, 6, 2);
+  at.targets(1, 1, 0) = 6;
+  const auto tokens = sent(run_on, at.tokens);
+  const auto targets = sent(run_on, at.targets);
+  const auto raw = sent(run_on, at.raw);
+  auto loss = make_objective<double>(softmax{}, tokens.rows(), at.M, at.S, objective_options<double>{.memory = run_on.memory()},
+                                     correlation<double>{targets.rows()});
+  CHECK_THROWS_WITH_AS(value(loss, raw.whole(), run_on), doctest::Contains("targets holds 6 at flat index 9"),
+                       invalid_argument);
+}
+
+TEST_CASE("cuda: tokens drawn on the device are the host's but where a boundary rounds") {
+  SKIP_WITHOUT_DEVICE();
+  const gpu run_on;
+  const index_t B = 16, M = 8, D = 64, S = 257;
+  array<float, 4> raw(B, M, D, S);                // (B, M, D, S)
+  array<std::uint64_t, 1> items(B);               // (B)
+  array<token, 3> here(B, M, D), found(B, M, D);  // (B, M, D)
+  const array<token, 2> x_t(B, D);                // (B, D)
+  laws::fill_noise(raw, 1, 3);
+  for (index_t b = 0; b < B; ++b) items(b) = static_cast<std::uint64_t>(100 + b);
+  draw_tokens(softmax{}, x_t, view<const float, 4>(raw), S, rng{3}, purpose::target, items, 2, here.whole(), cpu());
+  const auto given = sent(run_on, raw);
+  const auto tokens = sent(run_on, x_t);
+  const auto ids = sent(run_on, items);
+  array<token, 3, device_space> there(run_on.memory(), B, M, D);  // (B, M, D)
+  draw_tokens(softmax{}, tokens.whole(), given.whole(), S, rng{3}, purpose::target, ids.whole(), 2, there.whole(), run_on);
+  run_on.fetch(there.whole(), found.whole());
+  index_t different = 0;
+  for (index_t i = 0; i < here.size(); ++i) different += here.data()[i] != found.data()[i];
+  MESSAGE(different << " of " << here.size() << " tokens differ");
+  CHECK(different <= 2);  // a boundary moves by about 1e-7
 }
 
 TEST_CASE("cuda: a row of the continuous-time bound") {
   SKIP_WITHOUT_DEVICE();
   const forward_process process(uniform<17>{}, log_linear{});
   const index_t B = 4, D = 6, S = 17;
-  shared_memory<float> raw(B * D * S), beta(B), decay(B), values(B * D), out(B * D * S), tiles(B * D * S);
+  shared_memory<float> raw(B * D * S), beta(B), decay(B), values(B * D), out(B * D * S);
   shared_memory<token> x_0(B * D), x_t(B * D);
   shared_memory<two_time_kernel<uniform<17>, float>> kernels(B);
   fill(raw, 2, 2);
@@ -136,9 +158,8 @@ TEST_CASE("cuda: a row of the continuous-time bound") {
   const nelbo_row<float, softmax, two_time_kernel<uniform<17>, float>> body{
       softmax{},          {kernels.data(), B},      {beta.data(), B},      {decay.data(), B},        {x_0.data(), B, D},
       {x_t.data(), B, D}, {raw.data(), B, 1, D, S}, {values.data(), B, D}, {out.data(), B, 1, D, S}, 1.0f};
-  const row_of_thread<decltype(body)> row{body, {tiles.data(), B * D, S}};
-  check_close(on_both(out, row, B * D), 2e-5);
-  check_close(on_both(values, row, B * D), 2e-5);
+  check_close(rows_on_both<float>(out, body, B * D, S, S), 2e-5);
+  check_close(rows_on_both<float>(values, body, B * D, S, S), 2e-5);
 }
 
 TEST_CASE("cuda: rows of the bound from one jump and of score entropy") {
@@ -150,7 +171,7 @@ TEST_CASE("cuda: rows of the bound from one jump and of score entropy") {
       using Kernel = std::decay_t<decltype(kernel)>;
       const index_t tile = score_tiles<Kernel> * S;
       shared_memory<float> raw(rows * S), beta(B), norms(B), of_rows(rows), regularisation(rows), signal(rows),
-          cross_entropy(rows), out(rows * S), tiles(rows * tile);
+          cross_entropy(rows), out(rows * S);
       shared_memory<double> total_rates(B);
       shared_memory<token> x_0(rows), x(rows);
       shared_memory<Kernel> kernels(B);
@@ -166,12 +187,11 @@ TEST_CASE("cuda: rows of the bound from one jump and of score entropy") {
       const view<const float, 4> given(raw.data(), B, 1, D, S);
       const signal_norm_row<float, Kernel> norm{
           {kernels.data(), B}, {total_rates.data(), B}, clean, now, {of_rows.data(), B, D}};
-      check_close(on_both(of_rows, row_of_thread<decltype(norm)>{norm, {tiles.data(), rows, tile}}, rows), 2e-5);
+      check_close(rows_on_both<float>(of_rows, norm, rows, 0, S), 2e-5);
       const score_entropy_row<float, Kernel> entropy{{kernels.data(), B},    {beta.data(), B},         clean, now, given,
                                                      {of_rows.data(), B, D}, {out.data(), B, 1, D, S}, 1.0f};
-      const row_of_thread<decltype(entropy)> entropies{entropy, {tiles.data(), rows, tile}};
-      check_close(on_both(of_rows, entropies, rows), 2e-5);
-      check_close(on_both(out, entropies, rows), 2e-5);
+      check_close(rows_on_both<float>(of_rows, entropy, rows, tile, S), 2e-5);
+      check_close(rows_on_both<float>(out, entropy, rows, tile, S), 2e-5);
       const ct_elbo_row<float, Head, Kernel> bound{head,
                                                    {kernels.data(), B},
                                                    {beta.data(), B},
@@ -186,9 +206,8 @@ TEST_CASE("cuda: rows of the bound from one jump and of score entropy") {
                                                    1.0f,
                                                    1.0f,
                                                    0.1f};
-      const row_of_thread<decltype(bound)> bounds{bound, {tiles.data(), rows, tile}};
       for (const auto* values : {&regularisation, &signal, &cross_entropy, &out})
-        check_close(on_both(*values, bounds, rows), 2e-5);
+        check_close(rows_on_both<float>(*values, bound, rows, tile, S), 2e-5);
     });
   };
   check(forward_process(birth_death<9>{}, linear{0, 4}), softmax{});

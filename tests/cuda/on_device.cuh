@@ -1,6 +1,7 @@
-// What the device tests share: memory of both sides, and a functor run on each of them.
+// What the device tests share: arrays sent to it and fetched, memory of both sides, and sweeps run on each of them.
 #pragma once
 
+#include <dimix/backend/cuda.cuh>
 #include <dimix/core/array.hpp>
 #include <dimix/core/rng.hpp>
 #include <dimix/forward_process.hpp>
@@ -23,12 +24,30 @@ inline bool has_device() {
   return cudaGetDeviceCount(&count) == cudaSuccess && count > 0;
 }
 
+#define SKIP_WITHOUT_DEVICE()      \
+  if (!has_device()) {             \
+    MESSAGE("skipped: no device"); \
+    return;                        \
+  }
+
 inline void must(cudaError_t status) { REQUIRE_MESSAGE(status == cudaSuccess, std::string(cudaGetErrorString(status))); }
 
-template <class Body>
-__global__ void each(Body body, index_t n) {
-  const index_t i = static_cast<index_t>(blockIdx.x) * blockDim.x + threadIdx.x;
-  if (i < n) body(i);
+/// A stream of its own, since the default one cannot be captured.
+struct stream {
+  cudaStream_t handle = nullptr;
+
+  stream() { must(cudaStreamCreate(&handle)); }
+  ~stream() { cudaStreamDestroy(handle); }
+  stream(const stream&) = delete;
+  stream& operator=(const stream&) = delete;
+};
+
+template <class T, int Rank>
+array<T, Rank, device_space> sent(const gpu& run_on, const array<T, Rank>& from) {
+  array<T, Rank, device_space> there(run_on.memory());
+  there.resize_like(from);
+  run_on.send(from.whole(), there.whole());
+  return there;
 }
 
 /// Memory that both sides can write, so that one functor serves both.
@@ -52,16 +71,36 @@ class shared_memory {
   index_t size_;
 };
 
-/// Runs body(i) for i in [0, n) on the device, takes the result, and does the same on the host: {device, host}.
-template <class T, class Body>
-std::pair<std::vector<T>, std::vector<T>> on_both(const shared_memory<T>& out, const Body& body, index_t n) {
-  each<<<static_cast<unsigned>((n + 127) / 128), 128>>>(body, n);
-  must(cudaGetLastError());
-  must(cudaDeviceSynchronize());
+/// A row body over body(i), 256 of n indices a row.
+template <class Body>
+struct each_index {
+  Body body;
+  index_t n;
+
+  DIMIX_EXEC_CHECK_DISABLE
+  template <class Group>
+  DIMIX_HD void operator()(const Group& group, view<float, 1>, index_t row) const {
+    group.for_each(smaller(index_t{256}, n - 256 * row), [&](index_t i) { body(256 * row + i); });
+  }
+};
+
+/// Sweeps on the device, takes the result, and does the same on the host: {device, host}. A row walks over `length` numbers.
+template <class Real, class T, class Body>
+std::pair<std::vector<T>, std::vector<T>> rows_on_both(const shared_memory<T>& out, const Body& body, index_t rows,
+                                                       index_t tile, index_t length) {
+  const gpu run_on;
+  run_on.template sweep<Real>(rows, tile, body, length);
+  run_on.wait();
   std::vector<T> device = out.copy();
   for (index_t i = 0; i < out.size(); ++i) out[i] = T{};
-  for (index_t i = 0; i < n; ++i) body(i);
+  cpu(1).template sweep<Real>(rows, tile, body);
   return {std::move(device), out.copy()};
+}
+
+/// The same of body(i) for i in [0, n).
+template <class T, class Body>
+std::pair<std::vector<T>, std::vector<T>> on_both(const shared_memory<T>& out, const Body& body, index_t n) {
+  return rows_on_both<float>(out, each_index<Body>{body, n}, (n + 255) / 256, 0, 256);
 }
 
 template <class T>
@@ -78,12 +117,6 @@ void check_close(const std::pair<std::vector<T>, std::vector<T>>& results, doubl
   CHECK(worst <= tolerance);
   CHECK(written);
 }
-
-#define SKIP_WITHOUT_DEVICE()      \
-  if (!has_device()) {             \
-    MESSAGE("skipped: no device"); \
-    return;                        \
-  }
 
 template <class T>
 void fill(const shared_memory<T>& values, std::uint64_t seed, double spread) {

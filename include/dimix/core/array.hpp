@@ -1,6 +1,7 @@
 // array<T, Rank>: the owning counterpart of view on the host, zero-initialised; it yields views and keeps its memory when it is
-// resized to something smaller. Memory of another space belongs to that space's backend. It may come from a std::pmr::memory_resource
-// (core/memory.hpp has one for loops); a copy takes the default one.
+// resized to something smaller. It may come from a std::pmr::memory_resource (core/memory.hpp has one for loops); a copy takes the default one.
+// array<T, Rank, Space> of another space: memory from a resource of that space, unspecified until rows write it, which the host never
+// touches: no elements, only views. row_space is that of whoever gave the resource: the workspace of an object.
 #pragma once
 
 #include <dimix/core/error.hpp>
@@ -10,12 +11,16 @@
 #include <array>
 #include <memory_resource>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 namespace dimix {
 
+template <class T, int Rank, class Space = host_space>
+class array;
+
 template <class T, int Rank>
-class array {
+class array<T, Rank, host_space> {
  public:
   using value_type = T;
 
@@ -74,6 +79,77 @@ class array {
 
   std::array<index_t, Rank> extents_{};
   std::pmr::vector<T> values_;
+};
+
+template <class T, int Rank, class Space>
+class array {
+  static_assert(std::is_trivially_copyable_v<T>, "array: what lies outside the host must be trivially copyable");
+
+ public:
+  using value_type = T;
+
+  array() = default;
+  /// Empty, to be resized with memory from there.
+  explicit array(std::pmr::memory_resource* memory) : memory_(memory) {}
+  template <class... Extents>
+    requires(sizeof...(Extents) == Rank && (std::is_convertible_v<Extents, index_t> && ...))
+  explicit array(std::pmr::memory_resource* memory, Extents... extents) : memory_(memory) {
+    resize(extents...);
+  }
+  array(array&& other) noexcept { swap(other); }
+  array& operator=(array&& other) noexcept {
+    swap(other);
+    return *this;
+  }
+  ~array() {
+    if (capacity_ > 0) memory_->deallocate(whole_.data(), bytes(capacity_), alignment);
+  }
+
+  /// New extents; the elements are unspecified afterwards. Takes memory only for more elements than ever before.
+  template <class... Extents>
+    requires(sizeof...(Extents) == Rank && (std::is_convertible_v<Extents, index_t> && ...))
+  void resize(Extents... extents) {
+    for (index_t extent : {static_cast<index_t>(extents)...}) expects(extent >= 0, "array: extent ", extent, " is negative");
+    T* data = whole_.data();
+    const index_t size = (static_cast<index_t>(extents) * ... * 1);
+    if (size > capacity_) {
+      T* larger_block = static_cast<T*>(memory_->allocate(bytes(size), alignment));
+      if (capacity_ > 0) memory_->deallocate(data, bytes(capacity_), alignment);
+      data = larger_block;
+      capacity_ = size;
+    }
+    whole_ = {data, extents...};
+  }
+
+  /// The extents of another array.
+  template <class U, class Other>
+  void resize_like(const array<U, Rank, Other>& other) {
+    [&]<std::size_t... Axis>(std::index_sequence<Axis...>) {
+      resize(other.extent(static_cast<int>(Axis))...);
+    }(std::make_index_sequence<static_cast<std::size_t>(Rank)>{});
+  }
+
+  view<T, Rank, Space> whole() { return whole_; }
+  view<const T, Rank, Space> whole() const { return whole_; }
+  /// What rows see of it.
+  view<T, Rank> rows() { return local(whole_); }
+  view<const T, Rank> rows() const { return local(whole_); }
+
+  index_t extent(int axis) const { return whole_.extent(axis); }
+  index_t size() const { return whole_.size(); }
+
+ private:
+  static constexpr std::size_t alignment = 64;
+  static std::size_t bytes(index_t count) { return static_cast<std::size_t>(count) * sizeof(T); }
+  void swap(array& other) {
+    std::swap(memory_, other.memory_);
+    std::swap(whole_, other.whole_);
+    std::swap(capacity_, other.capacity_);
+  }
+
+  std::pmr::memory_resource* memory_ = std::pmr::get_default_resource();
+  view<T, Rank, Space> whole_;
+  index_t capacity_ = 0;  // elements
 };
 
 }  // namespace dimix

@@ -34,6 +34,12 @@ DIMIX_HD constexpr T clamp(T x, T low, T high) {
   return smaller(larger(x, low), high);
 }
 
+/// Neither infinite nor NaN; std::isfinite is not for device code.
+template <std::floating_point Real>
+DIMIX_HD constexpr bool is_finite(Real x) {
+  return x - x == Real(0);
+}
+
 /// x * y with 0 * anything = 0: the limit that entropies and likelihoods need when y = log 0.
 template <std::floating_point Real>
 DIMIX_HD Real product_or_zero(Real x, Real y) {
@@ -107,6 +113,12 @@ struct maximum {
   template <class T>
   DIMIX_HD T operator()(T a, T b) const {
     return larger(a, b);
+  }
+};
+struct minimum {
+  template <class T>
+  DIMIX_HD T operator()(T a, T b) const {
+    return smaller(a, b);
   }
 };
 struct merged {

@@ -2,7 +2,8 @@
 //
 // Laws: v(i, j, k) == v.data()[(i * v.extent(1) + j) * v.extent(2) + k]; v.row(i, j) is the view of the last axis;
 // v[i] drops the first axis; v.flat() has the same elements in the same order; a view of T converts to a view of const T,
-// a view of one space never to another. Trivially copyable, so that it travels into a kernel by value.
+// a view of one space never to another. Trivially copyable, so that it travels into a kernel by value. Inside a row body every memory is
+// local: there views name no space, and local(v) is the one way from a view of a device to what its rows see.
 #pragma once
 
 #include <dimix/config.hpp>
@@ -16,6 +17,7 @@ using index_t = std::ptrdiff_t;  // of every size, extent and position in an arr
 
 struct host_space {};
 struct device_space {};
+struct row_space {};  // where the rows of some backend run; the host does not look into it
 
 template <class T, int Rank, class Space = host_space>
 class view {
@@ -88,6 +90,15 @@ class view {
   DIMIX_HD constexpr T* begin() const { return data_; }
   DIMIX_HD constexpr T* end() const { return data_ + size(); }
 
+  /// The same under another name of its space.
+  template <class Other>
+  DIMIX_HD constexpr view<T, Rank, Other> in() const {
+    view<T, Rank, Other> same;
+    same.data_ = data_;
+    for (int axis = 0; axis < Rank; ++axis) same.extents_[axis] = extents_[axis];
+    return same;
+  }
+
   friend constexpr bool same_shape(const view& a, const view& b) {
     for (int axis = 0; axis < Rank; ++axis)
       if (a.extents_[axis] != b.extents_[axis]) return false;
@@ -112,6 +123,12 @@ class view {
   T* data_ = nullptr;
   index_t extents_[Rank] = {};
 };
+
+/// The memory of v as the rows of its backend see it. On the host it is not to be dereferenced, unless it is the host's.
+template <class T, int Rank, class Space>
+DIMIX_HD constexpr view<T, Rank> local(const view<T, Rank, Space>& v) {
+  return v.template in<host_space>();
+}
 
 static_assert(std::is_trivially_copyable_v<view<float, 4>>);
 static_assert(!std::is_convertible_v<view<float, 2, host_space>, view<float, 2, device_space>>);

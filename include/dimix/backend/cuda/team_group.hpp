@@ -1,0 +1,117 @@
+// Groups of many threads: a warp of 32, a block of warps, a cluster of blocks. Member r takes the indices r, r + size, r + 2 size, ...; a
+// reduction goes over these first, then over the lanes of each warp, over the warps of each block and over the blocks, as a butterfly of
+// neighbours, so that every member ends with the same bits and nothing has to be broadcast.
+//
+// All of that is here and runs anywhere. What only a device has is behind a few primitives:
+// concept threads (one member's hands):
+//   t.lane(), t.warp(), t.warps(), t.block(), t.blocks()   where it is: lane in [0, 32) of a warp, warp in [0, warps) of a block, block in
+//                              [0, blocks) of its cluster; warps and blocks are powers of two up to 32
+//   t.exchange(x, mask)        x of lane  lane() ^ mask  of the warp
+//   t.slot<T>(block, i)        the i-th of 32 places for a T in the memory that block's threads share, seen from all of the cluster
+//   t.sync_warp(), t.sync_block(), t.sync_cluster()        what members wrote before is seen by all of them after
+// Models: device_threads (backend/cuda/device_threads.cuh); fibres of one CPU thread (tests/laws/fibres.hpp), under which every law of
+// group.hpp and every row body is tested.
+#pragma once
+
+#include <dimix/group.hpp>
+
+#include <type_traits>
+
+namespace dimix {
+
+inline constexpr int warp_size = 32;
+
+/// Who works on a row together.
+enum class team { warp, block, cluster };
+
+template <team Who, class Threads>
+struct team_group {
+  Threads threads;
+
+  DIMIX_EXEC_CHECK_DISABLE
+  template <class F>
+  DIMIX_HD void for_each(index_t n, F f) const {
+    for (index_t i = rank(); i < n; i += size()) f(i);
+  }
+
+  DIMIX_EXEC_CHECK_DISABLE
+  template <class T, class Op, class F>
+  DIMIX_HD T reduce(index_t n, T identity, Op op, F f) const {
+    const index_t step = size();
+    T total = identity;
+    index_t i = rank();
+    for (; i + 3 * step < n; i += 4 * step) {  // four reads on their way at once, taken in order
+      const T a = f(i), b = f(i + step), c = f(i + 2 * step), d = f(i + 3 * step);
+      total = op(op(op(op(total, a), b), c), d);
+    }
+    for (; i < n; i += step) total = op(total, f(i));
+    return combined(total, op);
+  }
+
+  DIMIX_EXEC_CHECK_DISABLE
+  DIMIX_HD bool leader() const { return rank() == 0; }
+
+  DIMIX_EXEC_CHECK_DISABLE
+  DIMIX_HD void sync() const {
+    if constexpr (Who == team::warp)
+      threads.sync_warp();
+    else if constexpr (Who == team::block)
+      threads.sync_block();
+    else
+      threads.sync_cluster();
+  }
+
+  DIMIX_EXEC_CHECK_DISABLE
+  DIMIX_HD index_t rank() const {
+    index_t place = threads.lane();
+    if constexpr (Who != team::warp) place += index_t{warp_size} * threads.warp();
+    if constexpr (Who == team::cluster) place += index_t{warp_size} * threads.warps() * threads.block();
+    return place;
+  }
+  DIMIX_EXEC_CHECK_DISABLE
+  DIMIX_HD index_t size() const {
+    index_t members = warp_size;
+    if constexpr (Who != team::warp) members *= threads.warps();
+    if constexpr (Who == team::cluster) members *= threads.blocks();
+    return members;
+  }
+
+ private:
+  /// op over the x of lanes that differ in the lowest log2(width) bits, in all of them.
+  DIMIX_EXEC_CHECK_DISABLE
+  template <class T, class Op>
+  DIMIX_HD T butterfly(T x, int width, Op op) const {
+    for (int mask = 1; mask < width; mask *= 2) {
+      const T other = threads.exchange(x, mask);
+      x = threads.lane() & mask ? op(other, x)
+                                : op(x, other);  // one order for both, or a NaN would leave them with different results
+    }
+    return x;
+  }
+
+  DIMIX_EXEC_CHECK_DISABLE
+  template <class T, class Op>
+  DIMIX_HD T combined(T x, Op op) const {
+    static_assert(std::is_trivially_copyable_v<T> && sizeof(T) <= 16, "team_group: what is reduced must fit into 16 bytes");
+    x = butterfly(x, warp_size, op);
+    if constexpr (Who != team::warp)
+      if (threads.warps() > 1) {
+        if (threads.lane() == 0) threads.template slot<T>(threads.block(), threads.warp()) = x;
+        threads.sync_block();
+        x = threads.template slot<T>(threads.block(), threads.lane() % threads.warps());
+        x = butterfly(x, threads.warps(), op);
+        threads.sync_block();
+      }
+    if constexpr (Who == team::cluster)
+      if (threads.blocks() > 1) {
+        if (threads.lane() == 0 && threads.warp() == 0) threads.template slot<T>(threads.block(), 0) = x;
+        threads.sync_cluster();
+        x = threads.template slot<T>(threads.lane() % threads.blocks(), 0);
+        x = butterfly(x, threads.blocks(), op);
+        threads.sync_cluster();
+      }
+    return x;
+  }
+};
+
+}  // namespace dimix
