@@ -209,7 +209,8 @@ TEST_CASE("laws: positions are hidden again by their share, and their probabilit
   const forward_process process(absorbing<4>{}, log_linear{0});
   laws::fixed_rows net;
   for (double p : {0.9, 0.5, 0.1}) net.log_p.push_back({std::log(p), std::log(1 - p), -800, 0});
-  confident_remasking<double, decltype(process), laws::fixed_rows, remask_cap> steps(process, net, remask_cap(0.6), {}, one);
+  confident_remasking<double, decltype(process), laws::fixed_rows, remask_cap, laws::tested> steps(process, net,
+                                                                                                   remask_cap(0.6), {}, one);
   const index_t B = laws::draws(20000);
   array<token, 2> x(B, 3);  // (B, D)
   x.fill(3);
@@ -278,8 +279,8 @@ TEST_CASE("laws: remasking is the same for any batch, chunk and threads, and can
   x.fill(3);
   confident_state state{8};
   for (index_t n = 0; n < 5; ++n) {
-    confident_remasking<float, decltype(process), std::decay_t<decltype(net)>, remask_cap> anew(process, net, remask_cap(0.5),
-                                                                                                {}, one);
+    confident_remasking<float, decltype(process), std::decay_t<decltype(net)>, remask_cap, laws::tested> anew(
+        process, net, remask_cap(0.5), {}, one);
     confident_state taken_up{state.seed, state.step, state.decoded};
     laws::step_all(anew, taken_up, x, static_cast<double>(4 - n) / 5, static_cast<double>(5 - n) / 5);
     state = taken_up;

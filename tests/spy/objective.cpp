@@ -5,7 +5,7 @@
 #include <doctest/doctest.h>
 
 #include "laws/support.hpp"
-#include "spy/spy_backend.hpp"
+#include "spy/claims.hpp"
 
 using namespace dimix;
 
@@ -36,30 +36,26 @@ struct case_of {
   distillation_bound<float> component() const { return {teacher}; }
 };
 
-/// The sweeps of one chunk of Mc components, of close() and of the gradient of that chunk.
-struct expected {
-  spy::sweeps observe, close, gradient;
-};
-
+/// An objective in chunks of Mc components, twice. targets: of all joint terms.
 template <class... Terms>
-void check(case_of& at, index_t chunk, const expected& sweeps, const Terms&... terms) {
+void check(case_of& at, index_t Mc, index_t targets, bool marginals, const Terms&... terms) {
   auto loss = at.objective_of(std::pmr::get_default_resource(), terms...);
-  array<float, 4> part(B, chunk, D, S);  // (B, Mc, D, S)
+  array<float, 4> part(B, Mc, D, S);  // (B, Mc, D, S)
   laws::fill_noise(part, 2, 2);
   at.run_on.sweep<float>(1, 2 * S, [](const auto&, auto, index_t) {});  // this thread has its tile
   for (int round = 0; round < 2; ++round) {
-    for (index_t first = 0; first < M; first += chunk) {
+    for (index_t first = 0; first < M; first += Mc) {
       const auto asked = spy::during(at.run_on, [&] { loss.observe(view<const float, 4>(part), first, at.run_on); });
-      CHECK(asked.launched == sweeps.observe);
+      CHECK(asked.launched == spy::claims::observe(B, D, Mc, targets, first == 0));
       CHECK(asked.allocations == 0);
     }
     const auto closing = spy::during(at.run_on, [&] { loss.close(at.run_on); });
-    CHECK(closing.launched == sweeps.close);
-    CHECK(closing.allocations == (round == 0 ? 1 : 0));
-    for (index_t first = 0; first < M; first += chunk) {
+    CHECK(closing.launched == spy::claims::close_objective(B, D, targets, marginals));
+    CHECK(closing.allocations == (round == 0 ? spy::claims::first_close : 0));
+    for (index_t first = 0; first < M; first += Mc) {
       const auto asked =
           spy::during(at.run_on, [&] { loss.gradient(view<const float, 4>(part), first, part.whole(), at.run_on); });
-      CHECK(asked.launched == sweeps.gradient);
+      CHECK(asked.launched == spy::claims::gradient(B, D, S));
       CHECK(asked.allocations == 0);
     }
   }
@@ -71,11 +67,10 @@ TEST_CASE("spy: an objective's phases take the sweeps that are claimed, and no m
   case_of at;
   for (index_t Mc : {M, M / 4}) {
     CAPTURE(Mc);
-    check(at, Mc, {{{B * D}, {B * Mc}}, {{B * K}, {B * D}, {B * D}}, {{B * D, 2 * S}}}, at.joint(), at.marginal(),
-          at.component());
-    check(at, Mc, {{{B * D}, {B * Mc}}, {{B * K}, {B * D}}, {{B * D, 2 * S}}}, at.joint());
-    check(at, Mc, {{{B * D}}, {{B * D}, {B * D}}, {{B * D, 2 * S}}}, at.marginal());
-    check(at, Mc, {{{B * D}}, {{B * D}}, {{B * D, 2 * S}}}, at.component());
+    check(at, Mc, K, true, at.joint(), at.marginal(), at.component());
+    check(at, Mc, K, false, at.joint());
+    check(at, Mc, 0, true, at.marginal());
+    check(at, Mc, 0, false, at.component());
   }
 }
 
@@ -103,20 +98,19 @@ TEST_CASE("spy: the workspace is what is claimed, and small arrays of B M, B K a
 TEST_CASE("spy: functions of the marginalisation take the sweeps that are claimed") {
   case_of at;
   const auto launched = [&](const auto& f) { return spy::during(at.run_on, f).launched; };
-  CHECK(launched([&] { marginals<float>(softmax{}, at.x_t, at.outputs(), S, at.run_on); }) == spy::sweeps{{B * D}, {B * D}});
+  CHECK(launched([&] { marginals<float>(softmax{}, at.x_t, at.outputs(), S, at.run_on); }) == spy::claims::marginals(B, M, D));
+  CHECK(launched([&] { responsibilities<float>(softmax{}, at.x_t, at.outputs(), at.x_0, S, at.run_on); }) ==
+        spy::claims::likelihoods(B, M, D, K));
   CHECK(launched([&] { log_likelihood<float>(softmax{}, at.x_t, at.outputs(), at.x_0, S, at.run_on); }) ==
-        spy::sweeps{{B * D}, {B * M}, {B * K}});
+        spy::claims::likelihoods(B, M, D, K));
   const view<const float, 4> apart(at.raw.data(), B * M, 1, D, S);  // (B M, 1, D, S)
   const array<token, 2> zeros(B * M, D);                            // (B M, D)
-  CHECK(launched([&] { mean_rows<float>(softmax{}, zeros, apart, M, S, at.run_on); }) ==
-        spy::sweeps{{B * M * D}, {B * M * D}, {B}});
-  CHECK(launched([&] { responsibilities<float>(softmax{}, at.x_t, at.outputs(), at.x_0, S, at.run_on); }) ==
-        spy::sweeps{{B * D}, {B * M}, {B * K}});
+  CHECK(launched([&] { mean_rows<float>(softmax{}, zeros, apart, M, S, at.run_on); }) == spy::claims::mean_rows(B, M, D));
   array<token, 3> draws(B, M, D);  // (B, M, D)
   const std::uint64_t items[B] = {1, 2, 3};
   const auto drawing = spy::during(at.run_on, [&] {
     draw_tokens<float>(softmax{}, at.x_t, at.outputs(), S, rng{1}, purpose::user, {items, B}, 0, draws.whole(), at.run_on);
   });
-  CHECK(drawing.launched == spy::sweeps{{B * M}});
+  CHECK(drawing.launched == spy::claims::draw_tokens(B, M, D));
   CHECK(drawing.allocations == 0);
 }

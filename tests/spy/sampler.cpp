@@ -4,7 +4,7 @@
 #include <doctest/doctest.h>
 
 #include "laws/sampler.hpp"
-#include "spy/spy_backend.hpp"
+#include "spy/claims.hpp"
 
 using namespace dimix;
 
@@ -83,12 +83,14 @@ TEST_CASE("spy: a distiller's step takes the sweeps that are claimed") {
     CHECK(third.allocations < first.allocations);
     return first.launched;
   };
-  const spy::sweeps corrupt{{B}}, teacher_marginals{{B * D}, {B * D}}, x_u{{B * K}}, x_s{{B * K}};
-  const spy::sweeps mean_at_u{{B * K * D}, {B * K * D}, {B}};
-  const spy::sweeps all_terms{{B * D}, {B * M}, {B * (K + 1)}, {B * D}, {B * D}, {B * D, 2 * S}};
-  const spy::sweeps joint_terms{{B * D}, {B * M}, {B * (K + 1)}, {B * D}, {B * D, 2 * S}};
-  const spy::sweeps distillation{{B * R}, {B * R * D}, {B * R * D}, {B * R * D}, {B * R * D}, {B * R * D, 2 * S}};
-  CHECK(step({.distillation_rows = 0}) == corrupt + teacher_marginals + x_u + x_s + mean_at_u + all_terms);
-  CHECK(step({.control_variates = false, .distillation_rows = 0}) == corrupt + teacher_marginals + x_u + x_s + joint_terms);
-  CHECK(step({.distillation_rows = R}) == corrupt + teacher_marginals + x_u + x_s + mean_at_u + all_terms + distillation);
+  namespace claims = spy::claims;
+  const spy::sweeps to_x_u = spy::sweeps{{B}} + claims::marginals(B, 1, D) + spy::sweeps{{B * K}};  // corrupt, T, x_u
+  const spy::sweeps x_s = claims::draw_tokens(B * K, 1, D), P = claims::mean_rows(B, K, D);
+  const spy::sweeps with_marginals = claims::objective(B, M, D, S, K + 1, true),
+                    joint = claims::objective(B, M, D, S, K + 1, false);
+  const spy::sweeps distillation =
+      spy::sweeps{{B * R}} + claims::marginals(B * R, 1, D) + claims::objective(B * R, 1, D, S, 0, false);
+  CHECK(step({.distillation_rows = 0}) == to_x_u + x_s + P + with_marginals);
+  CHECK(step({.control_variates = false, .distillation_rows = 0}) == to_x_u + x_s + joint);
+  CHECK(step({.distillation_rows = R}) == to_x_u + x_s + P + with_marginals + distillation);
 }
