@@ -19,8 +19,8 @@
 // distilled; its losses have the weights π, and their gradient goes to backward_log_weights. λ' at u is drawn from π.
 // A class of the item goes to every network, with all draws of the item (classes of step()).
 // step() leaves gradients in the student (backward adds to them); the optimiser is the caller's.
-// Sweeps of a step from a teacher that is no mixture (tests/spy): corrupt one, T two, x_u and x_s one each, P^ three, and six of the student's
-// objective; corrupt, T and the objective of the distillation another six. Without control variates P^ has none and the objective five.
+// Sweeps of a step (tests/spy): corrupt, x_u and x_s one each, T those of marginals, P^ those of mean_rows, and those of the objectives
+// (objective.hpp).
 #pragma once
 
 #include <dimix/core/memory.hpp>

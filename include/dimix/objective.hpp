@@ -19,7 +19,8 @@
 // Cost with all terms: 4 exponentials a state, K adds a position and component, one read of the outputs more than the phases above
 // for the gathered likelihoods. Workspace: that of marginalisation plus B M K, and the targets.
 // Sweeps (tests/spy): observe one of B D rows, and with joint terms one of B Mc; close one of B K rows with joint terms, one of B D with
-// marginals, one of B D with values; gradient one of B D. After the first close() none of them asks for memory.
+// marginals, one of B D with values; gradient one of B D; and short ones of B rows: three in the first observe, one in later ones, two in
+// close. The constructor takes all memory.
 #pragma once
 
 #include <dimix/marginal.hpp>

@@ -46,7 +46,7 @@ void check(case_of& at, index_t Mc, index_t targets, bool marginals, const Terms
   for (int round = 0; round < 2; ++round) {
     for (index_t first = 0; first < M; first += Mc) {
       const auto asked = spy::during(at.run_on, [&] { loss.observe(view<const float, 4>(part), first, at.run_on); });
-      CHECK(asked.launched == spy::claims::observe(B, D, Mc, targets, first == 0));
+      CHECK(asked.launched == spy::claims::observe_objective(B, D, Mc, targets, first == 0));
       CHECK(asked.allocations == 0);
     }
     const auto closing = spy::during(at.run_on, [&] { loss.close(at.run_on); });
@@ -100,9 +100,9 @@ TEST_CASE("spy: functions of the marginalisation take the sweeps that are claime
   const auto launched = [&](const auto& f) { return spy::during(at.run_on, f).launched; };
   CHECK(launched([&] { marginals<float>(softmax{}, at.x_t, at.outputs(), S, at.run_on); }) == spy::claims::marginals(B, M, D));
   CHECK(launched([&] { responsibilities<float>(softmax{}, at.x_t, at.outputs(), at.x_0, S, at.run_on); }) ==
-        spy::claims::likelihoods(B, M, D, K));
+        spy::claims::responsibilities(B, M, D, K));
   CHECK(launched([&] { log_likelihood<float>(softmax{}, at.x_t, at.outputs(), at.x_0, S, at.run_on); }) ==
-        spy::claims::likelihoods(B, M, D, K));
+        spy::claims::log_likelihood(B, M, D, K));
   const view<const float, 4> apart(at.raw.data(), B * M, 1, D, S);  // (B M, 1, D, S)
   const array<token, 2> zeros(B * M, D);                            // (B M, D)
   CHECK(launched([&] { mean_rows<float>(softmax{}, zeros, apart, M, S, at.run_on); }) == spy::claims::mean_rows(B, M, D));

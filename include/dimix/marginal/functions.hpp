@@ -1,5 +1,5 @@
-// The marginalisation as functions: one call, all components at once. Their sweeps are those of the marginalisation (marginal.hpp); beside
-// them mean_rows has one of B rows. draw_tokens is one sweep of B M rows and asks for no memory.
+// The marginalisation as functions: one call, all components at once. Their sweeps are those of the marginalisation (marginal.hpp) and one
+// more that writes the answer; mean_rows has two. draw_tokens is one sweep of B M D rows and asks for no memory.
 #pragma once
 
 #include <dimix/marginal.hpp>
