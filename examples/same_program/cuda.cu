@@ -1,9 +1,10 @@
-// A device of NVIDIA, in memory that both sides reach.
-#include <dimix/backend/thrust/cuda.cuh>
+// A device of NVIDIA: rows queued on a stream, in memory that both sides reach.
+#include <dimix/backend/cuda.cuh>
+#include <dimix/backend/thrust/cuda.cuh>  // managed_memory
 
 #include "same_program/run.hpp"
 
 int main() {
-  const dimix::thrust_cuda run_on;
-  return same_program::run(run_on, run_on.memory());
+  dimix::managed_memory memory;
+  return same_program::run(dimix::gpu{}, &memory);
 }
