@@ -12,7 +12,8 @@
 //   auto loss = make_objective<float>(head, local(x_t), M, S, {.memory = &memory}, correlation<float>{local(x_0)});
 //   gradient(loss, raw, out, run_on);               queued
 //   loss.collect(run_on);                           waits; throws what was wrong
-// The bodies of a sweep are functors: a lambda of the host cannot run in a kernel.
+// The bodies of a sweep are functors: a lambda of the host cannot run in a kernel. So samplers run on the host, and whole paths on a device
+// are those of sampler/queued_path.hpp. A term whose check() reads what it views, as cross_entropy does its tokens, needs memory of both.
 #pragma once
 
 #include <dimix/backend.hpp>
