@@ -10,8 +10,8 @@
 // The class works over chunks of components, so that M can be larger than what fits in memory: observe(chunk) for each in order, then
 // close(). A chunk that starts at component 0 starts anew, so that one object serves many raw outputs.
 // Cost: observe reads the outputs once and takes 2 exponentials a state (1 without marginals) and K D a component; workspace
-// B M D + 3 B M K (+ 2 B D S with marginals). Float results agree with double to about 1e-6 relative in log p per position; the sum over
-// positions is one of doubles.
+// B M D + 3 B M K + B K D (+ 2 B D S with marginals), which rows alone touch: it may lie on a device. Float results agree with double to
+// about 1e-6 relative in log p per position; the sum over positions is one of doubles.
 // Sweeps (tests/spy): observe one of B D rows, and with targets one of B Mc; close one of B K rows with targets, one of B D with marginals;
 // and short ones of B rows: two in the first observe, one in later ones, one in close.
 // All memory is taken by the constructor.

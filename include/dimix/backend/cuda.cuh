@@ -1,6 +1,6 @@
 // The CUDA backend, gpu (the name cuda is a namespace of the toolkit): one kernel a sweep, queued on the caller's stream. A row is worked on by
-//   a warp                where it has at most 64 numbers: several rows a block
-//   a block               of 128 to 1024 threads
+//   a warp                where it has at most 64 numbers, or 1024 and there are rows for all processors: four rows a block, and no barriers
+//   a block               of 128 to 512 threads
 //   a cluster of 8 blocks where it has 16,384 numbers or more and the device can (compute capability 9.0); else by a block
 // (backend/cuda/team_group.hpp). The tile of a row lies in shared memory where it fits into 48 KiB, else in memory that the backend
 // keeps, one tile for every row that can be at work at once.
@@ -12,7 +12,8 @@
 //   auto loss = make_objective<float>(head, local(x_t), M, S, {.memory = &memory}, correlation<float>{local(x_0)});
 //   gradient(loss, raw, out, run_on);               queued
 //   loss.collect(run_on);                           waits; throws what was wrong
-// The bodies of a sweep are functors: a lambda of the host cannot run in a kernel.
+// The bodies of a sweep are functors: a lambda of the host cannot run in a kernel. So samplers run on the host, and whole paths on a device
+// are those of sampler/queued_path.hpp. A term whose check() reads what it views, as cross_entropy does its tokens, needs memory of both.
 #pragma once
 
 #include <dimix/backend.hpp>
@@ -32,9 +33,14 @@ __device__ Real* shared_tile() {
   return reinterpret_cast<Real*>(dimix_shared_tiles);
 }
 
+/// Of a block. So few that a body has the registers it wants, 128 or more.
+template <team Who>
+inline constexpr int most_threads = Who == team::warp ? 128 : 512;
+
 /// Every team takes rows in strides. tiles: of all teams, `stride` Reals each, or null: in shared memory.
 template <team Who, class Real, class Body>
-__global__ void sweep_rows(const __grid_constant__ Body body, index_t rows, index_t tile, index_t stride, Real* tiles) {
+__global__ void __launch_bounds__(most_threads<Who>)
+    sweep_rows(const __grid_constant__ Body body, index_t rows, index_t tile, index_t stride, Real* tiles) {
   const team_group<Who, device_threads> group{};
   const index_t block = blockIdx.x, blocks = gridDim.x;
   index_t mine = block, teams = blocks;
@@ -76,12 +82,17 @@ class gpu {
     static_assert(std::is_trivially_copyable_v<Body>,
                   "gpu::sweep: the body travels into a kernel and must be trivially copyable");
     if (rows == 0) return;
-    if (length >= 1 && length <= short_row)
-      launch<team::warp, Real>(rows, tile, 128, 1, body);
+    const bool fills = rows >= index_t{32} * processors_;
+    if (length >= 1 && length <= (fills ? medium_row : short_row))
+      launch<team::warp, Real>(rows, tile, detail::most_threads<team::warp>, 1, body);
     else if (length >= long_row && clusters_)
-      launch<team::cluster, Real>(rows, tile, 512, cluster_blocks, body);
+      launch<team::cluster, Real>(rows, tile, detail::most_threads<team::cluster>, cluster_blocks, body);
     else
-      launch<team::block, Real>(rows, tile, length >= long_row ? 1024 : length > 1024 ? 256 : 128, 1, body);
+      launch<team::block, Real>(rows, tile,
+                                length >= long_row    ? detail::most_threads<team::block>
+                                : length > medium_row ? 256
+                                                      : 128,
+                                1, body);
   }
 
   /// Waits for the stream, and copies to the host.
@@ -101,7 +112,7 @@ class gpu {
   void wait() const { expects_cuda(cudaStreamSynchronize(stream_), "a kernel before this"); }
 
  private:
-  static constexpr index_t short_row = 64, long_row = 16384;
+  static constexpr index_t short_row = 64, medium_row = 1024, long_row = 16384;
   static constexpr std::size_t shared_bytes = 48 * 1024 - warp_size * 16;  // less the slots of the groups
   static constexpr unsigned cluster_blocks = 8;
 
