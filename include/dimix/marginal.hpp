@@ -50,6 +50,7 @@ class marginalisation {
         S_(S),
         log_weights_(options.memory),
         joint_(options.memory),
+        stretch_likelihood_(options.memory),
         component_(options.memory),
         log_responsibility_(options.memory),
         log_marginal_(options.memory),
@@ -73,10 +74,7 @@ class marginalisation {
     log_responsibility_.resize(B, components, K);  // (B, M, K)
     damaged_.resize(B, D);                         // (B, D)
     joint_.resize(B, K);                           // (B, K)
-    if (options.marginals) {
-      log_marginal_.resize(B, D, S);  // (B, D, S)
-      spread_.resize(B, D, S);        // (B, D, S)
-    }
+    if (options.marginals) log_marginal_.resize(B, D, S);  // (B, D, S)
     normalise_weights(components);
   }
 
@@ -104,16 +102,19 @@ class marginalisation {
     expects(first == 0 || first == observed_, "marginalisation::observe: chunks come in order, but component ", first,
             " follows the first ", observed_);
     closed_ = false;
+    const index_t Mc = chunk.extent(1), length = positions_of_a_stretch(), stretches = (dims() + length - 1) / length;
+    stretch_likelihood_.resize(batch(), stretches, Mc, targets());                             // (B, stretches, Mc, K)
+    if (options_.marginals && Mc < components()) spread_.resize(batch(), dims(), states());  // (B, D, S)
+    using row = observe_row<Real, Storage, Head, Visit>;
     run_on.template sweep<Real>(
-        batch() * dims(), 0,
-        observe_row<Real, Storage, Head, Visit>{head_, tokens_, chunk, first, log_weights_.whole(), states_, options_.marginals,
-                                                log_marginal_, spread_, damaged_, visit});
+        batch() * stretches, row::tile_size(states(), options_.marginals),
+        row{head_, tokens_, chunk, first, length, log_weights_.whole(), states_, options_.targets, stretch_likelihood_,
+            log_marginal_, Mc < components() ? spread_.whole() : view<Real, 3>{}, damaged_, visit});
     refuse_damage(chunk);
     if (targets() > 0)
-      run_on.template sweep<Real>(
-          batch() * chunk.extent(1), 0,
-          likelihood_row<Real, Storage, Head>{head_, tokens_, chunk, first, options_.targets, states_, component_});
-    observed_ = first + chunk.extent(1);
+      run_on.template sweep<Real>(batch() * Mc, 0, likelihood_row{stretch_likelihood_, first, component_});
+    observed_ = first + Mc;
+    in_chunks_ = Mc < components();
   }
 
   /// After the last chunk: joint log-likelihoods, responsibilities and marginals are complete.
@@ -130,7 +131,7 @@ class marginalisation {
         expects<numeric_error>(
             joint_(b, k) > -infinity<Real>(), "marginalisation: target ", k, " of item ", b,
             " has probability zero under every component (a token that differs from a position already revealed?)");
-    if (options_.marginals) run_on.template sweep<Real>(batch() * dims(), 0, close_marginal_row<Real>{log_marginal_, spread_});
+    if (options_.marginals && in_chunks_) run_on.template sweep<Real>(batch() * dims(), 0, close_marginal_row<Real>{log_marginal_, spread_});
   }
 
   bool closed() const { return closed_; }
@@ -146,6 +147,12 @@ class marginalisation {
   }
 
  private:
+  /// So many that what their likelihoods take, 2 M K Reals a stretch, is no more than M + K a position.
+  index_t positions_of_a_stretch() const {
+    const index_t M = components(), K = targets();
+    return clamp<index_t>((2 * M * K + M + K - 1) / (M + K), 1, larger<index_t>(1, dims()));
+  }
+
   void normalise_weights(index_t M) {
     log_weights_.resize(batch(), M);  // (B, M)
     if (!options_.log_weights.empty()) expects_shape("marginalisation: log_weights", options_.log_weights, batch(), M);
@@ -173,8 +180,9 @@ class marginalisation {
   view<const token, 2> tokens_;
   marginal_options<Real> options_;
   index_t S_, observed_ = 0;  // observed_: components since the last chunk that started at 0
-  bool closed_ = false;
+  bool closed_ = false, in_chunks_ = false;
   array<Real, 2> log_weights_, joint_;
+  array<double, 4> stretch_likelihood_;
   array<double, 3> component_;  // a float sum over thousands of positions would be off by more than γ bears
   array<Real, 3> log_responsibility_, log_marginal_, spread_;
   array<head_state, 3> states_;
