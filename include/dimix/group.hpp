@@ -91,6 +91,12 @@ concept index_of = requires(const Row row, At i) { row.log_prob(i); };
 template <class At, class Slope, class Write>
 concept slope_index = index_into<At, Slope> && std::invocable<const Write&, At, std::invoke_result_t<const Slope&, At>>;
 
+/// A hint to groups that have a use for it: this row comes next.
+template <class Group, class T, class Space>
+DIMIX_HD void expect_row(const Group& group, const view<T, 1, Space>& row) {
+  if constexpr (requires { group.expect(row); }) group.expect(row);
+}
+
 inline namespace DIMIX_TARGET {
 
 /// One thread that works on native_lanes<Real> numbers at once wherever f takes lane_index, and what is left one by one. A sum of
@@ -119,8 +125,7 @@ struct vector_group {
         for (; i + 4 * width <= n; i += 4 * width)
           for (int j = 0; j < 4; ++j) part[j] = op(part[j], f(lanes_of_indices{i + j * width}));
         for (; i + width <= n; i += width) part[0] = op(part[0], f(lanes_of_indices{i}));
-        const auto all = op(op(part[0], part[1]), op(part[2], part[3]));
-        for (int w = 0; w < width; ++w) total = op(total, all[w]);
+        total = op(total, folded(op(op(part[0], part[1]), op(part[2], part[3])), op));
       }
     for (; i < n; ++i) total = op(total, f(i));
     return total;
@@ -128,7 +133,26 @@ struct vector_group {
   DIMIX_HD bool leader() const { return true; }
   DIMIX_HD void sync() const {}
 
+  /// Asks for the first kilobytes of a row that will be read next; the processor finds the rest by itself.
+  template <class T, class Space>
+  void expect(const view<T, 1, Space>& row) const {
+    constexpr index_t line = 64 / sizeof(T);
+    for (index_t i = 0; i < smaller(row.extent(0), 64 * line); i += line) __builtin_prefetch(row.data() + i, !std::is_const_v<T>);
+  }
+
  private:
+  /// op over the numbers of x, as a tree.
+  template <int W, class Op>
+  static Real folded(const lanes<Real, W>& x, Op op) {
+    if constexpr (W == 2) {
+      return op(x[0], x[1]);
+    } else {
+      lanes<Real, W / 2> half[2];
+      __builtin_memcpy(&half, &x, sizeof x);
+      return folded(op(half[0], half[1]), op);
+    }
+  }
+
   template <class F>
   DIMIX_HD static constexpr bool takes_lanes() {
     if constexpr (width > 1)

@@ -65,6 +65,10 @@ struct observe_row {
     const index_t m = first + c, S = tile.extent(0) / 2;
     const place at{b, d, tokens(b, d)};
     const view<const Storage, 1> raw = chunk.row(b, c, d);
+    if (c + 1 < chunk.extent(1))
+      expect_row(group, chunk.row(b, c + 1, d));
+    else if (d + 1 < tokens.extent(1))
+      expect_row(group, chunk.row(b, index_t{0}, d + 1));
     const view<Real, 1> weights = tile.slice(0, S), sum = tile.slice(S, S);  // (S) each
     kept_row<typename Head::template state<Real>, Real> seen;
     if (log_marginals.empty())

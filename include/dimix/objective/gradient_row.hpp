@@ -123,6 +123,10 @@ struct gradient_row {
       const auto raw = chunk.row(b, c, d);
       const auto row = head.template row<Real>(raw, at, states(b, m, d));
       const auto target = out.row(b, c, d);
+      if (c + 1 < chunk.extent(1)) {
+        expect_row(group, chunk.row(b, c + 1, d));
+        expect_row(group, out.row(b, c + 1, d));
+      }
       if (row.fixed() >= 0) {
         if (!accumulate) group.for_each(target.extent(0), [&](index_t o) { target[o] = Storage(Real(0)); });
         continue;
