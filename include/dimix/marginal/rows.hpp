@@ -18,6 +18,10 @@ DIMIX_HD constexpr Real least_sum() {
   return static_cast<Real>(sizeof(Real) == 8 ? 0x1p-960 : 0x1p-100);
 }
 
+/// Positions that are walked side by side, component by component: so many that a component's outputs are a few kilobytes in a row, which
+/// the processor foresees.
+DIMIX_HD constexpr index_t side_by_side(index_t S) { return clamp<index_t>(4096 / S, 1, 16); }
+
 /// Row (b, stretch of positions): of every position the normalisers of all components of the chunk, what they say of the targets and the
 /// log-marginals over the chunk, all while its outputs are in the cache. tile: the weights of one component, then the sum over m of π_m p_md(s)
 /// (S each), with marginals; else nothing.
@@ -37,19 +41,22 @@ struct observe_row {
   Visit visit;
 
   /// Reals of tile.
-  static index_t tile_size(index_t S, bool marginals) { return marginals ? 2 * S : 0; }
+  static index_t tile_size(index_t S, bool marginals) { return marginals ? (1 + side_by_side(S)) * S : 0; }
 
   template <class Group>
   DIMIX_HD void operator()(const Group& group, view<Real, 1> tile, index_t row_index) const {
-    const index_t D = tokens.extent(1), stretches = (D + length - 1) / length, b = row_index / stretches,
-                  stretch = row_index % stretches, Mc = chunk.extent(1), K = targets.extent(1);
+    const index_t D = tokens.extent(1), S = log_marginals.extent(2), stretches = (D + length - 1) / length,
+                  b = row_index / stretches, begin = row_index % stretches * length, end = smaller(D, begin + length),
+                  Mc = chunk.extent(1), K = targets.extent(1), step = side_by_side(larger<index_t>(1, S));
     double* of_stretch = likelihoods.data() + row_index * Mc * K;  // (Mc, K)
     group.for_each(Mc * K, [&](index_t i) { of_stretch[i] = 0; });
-    for (index_t d = stretch * length; d < smaller(D, (stretch + 1) * length); ++d) {
-      Real doubt = Real(0);  // stays 0 while every output is finite
-      for (index_t c = 0; c < Mc; ++c) doubt += component(group, tile, b, c, d, of_stretch + c * K);
-      if (group.leader()) damaged(b, d) = doubt != Real(0);
-      if (!log_marginals.empty()) close_marginals(group, tile.slice(tile.extent(0) / 2, tile.extent(0) / 2), b, d);
+    for (index_t from = begin; from < end; from += step) {
+      const index_t to = smaller(end, from + step);
+      for (index_t c = 0; c < Mc; ++c)
+        for (index_t d = from; d < to; ++d)
+          component(group, tile.slice(0, S), tile.slice((1 + d - from) * S, S), b, c, d, of_stretch + c * K);
+      if (!log_marginals.empty())
+        for (index_t d = from; d < to; ++d) close_marginals(group, tile.slice((1 + d - from) * S, S), b, d);
     }
   }
 
@@ -61,15 +68,11 @@ struct observe_row {
   }
 
   template <class Group>
-  DIMIX_HD Real component(const Group& group, view<Real, 1> tile, index_t b, index_t c, index_t d, double* of_targets) const {
-    const index_t m = first + c, S = tile.extent(0) / 2;
+  DIMIX_HD void component(const Group& group, view<Real, 1> weights, view<Real, 1> sum, index_t b, index_t c, index_t d,
+                          double* of_targets) const {
+    const index_t m = first + c;
     const place at{b, d, tokens(b, d)};
     const view<const Storage, 1> raw = chunk.row(b, c, d);
-    if (c + 1 < chunk.extent(1))
-      expect_row(group, chunk.row(b, c + 1, d));
-    else if (d + 1 < tokens.extent(1))
-      expect_row(group, chunk.row(b, index_t{0}, d + 1));
-    const view<Real, 1> weights = tile.slice(0, S), sum = tile.slice(S, S);  // (S) each
     kept_row<typename Head::template state<Real>, Real> seen;
     if (log_marginals.empty())
       seen = {head.template observe<Real>(group, raw, at), Real(1)};
@@ -81,18 +84,20 @@ struct observe_row {
       const token x = targets(b, k, d);
       if (x >= 0) of_targets[k] += static_cast<double>(row.log_prob(x));
     });
-    if (row.fixed() >= 0) return Real(0);
+    if (group.leader() && c == 0) damaged(b, d) = 0;
+    if (row.fixed() >= 0) return;
     if (!log_marginals.empty()) {
       using std::exp;
       const Real share = exp(log_weights(b, m)) * seen.each;
-      group.for_each(S, [&](auto s) {
+      group.for_each(sum.extent(0), [&](auto s) {
         const auto part = read<Real>(weights, s) * decltype(read<Real>(weights, s))(share);
         write(sum, s, c == 0 ? part : read<Real>(sum, s) + part);
       });
       group.sync();
     }
     visit(group, row, b, m, d);
-    return group.reduce(raw.extent(0), Real(0), plus{}, [&](auto o) { return Real(0) * read<Real>(raw, o); });
+    const Real doubt = group.reduce(raw.extent(0), Real(0), plus{}, [&](auto o) { return Real(0) * read<Real>(raw, o); });
+    if (group.leader() && doubt != Real(0)) damaged(b, d) = 1;
   }
 
   /// The chunk's log-sum, on top of the chunks before. A certain row is that of all components.

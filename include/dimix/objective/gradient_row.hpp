@@ -107,52 +107,63 @@ struct gradient_row {
   view<Storage, 4> out;                // (B, Mc, D, outputs)
   bool accumulate;
   Real scale;
+  index_t states_of_a_row;  // S
 
-  /// Reals of tile.
-  static constexpr index_t tile_size(index_t S, index_t outputs) { return 3 * S + (apart ? outputs : 0); }
+  /// Reals of tile, and positions of a row.
+  static constexpr index_t tile_size(index_t S, index_t outputs) { return (2 + side_by_side(S)) * S + (apart ? outputs : 0); }
 
   template <class Group>
   DIMIX_HD void operator()(const Group& group, view<Real, 1> tile, index_t row_index) const {
-    const index_t b = row_index / site.tokens.extent(1), d = row_index % site.tokens.extent(1), outputs = chunk.extent(3),
-                  S = (tile.extent(0) - (apart ? outputs : 0)) / 3;
-    const place at{b, d, site.tokens(b, d)};
-    const auto of_all = tile.slice(0, S), slope = tile.slice(S, S), prob = tile.slice(2 * S, S);  // (S) each
-    bool prepared = false, divided = false;
-    for (index_t c = 0; c < chunk.extent(1); ++c) {
-      const index_t m = first + c;
-      const auto raw = chunk.row(b, c, d);
-      const auto row = head.template row<Real>(raw, at, states(b, m, d));
-      const auto target = out.row(b, c, d);
-      if (c + 1 < chunk.extent(1)) {
-        expect_row(group, chunk.row(b, c + 1, d));
-        expect_row(group, out.row(b, c + 1, d));
-      }
-      if (row.fixed() >= 0) {
-        if (!accumulate) group.for_each(target.extent(0), [&](index_t o) { target[o] = Storage(Real(0)); });
-        continue;
-      }
-      if (!prepared) divided = marginal_slopes(group, b, d, of_all);
-      prepared = true;
-      component_slopes(group, row, b, m, d, of_all, divided, slope, prob);
-      const auto put = [&](auto o, auto g) { write(target, o, accumulate ? read<Real>(target, o) + g * scale : g * scale); };
-      const auto slope_at = [&](auto s) { return read<Real>(slope, s); };
-      const auto backward = [&](const auto& to) {
-        const auto prob_at = [&](auto s) { return read<Real>(prob, s); };
-        if constexpr (requires { row.backward(group, S, slope_at, prob_at, to); })
-          row.backward(group, S, slope_at, prob_at, to);
-        else
-          row.backward(group, S, slope_at, to);
-      };
-      if constexpr (apart) {
-        const auto whole = tile.slice(3 * S, outputs);  // (outputs)
-        backward([&](auto o, auto g) { write(whole, o, g); });
-        group.sync();
-        group.for_each(outputs, [&](auto o) { put(o, read<Real>(whole, o)); });
-      } else {
-        backward(put);
-      }
-      group.sync();
+    const index_t D = site.tokens.extent(1), S = states_of_a_row, step = side_by_side(S), rows = (D + step - 1) / step,
+                  b = row_index / rows, from = row_index % rows * step, to = smaller(D, from + step);
+    const auto slope = tile.slice(0, S), prob = tile.slice(S, S), whole = tile.slice((2 + step) * S, apart ? chunk.extent(3) : 0);
+    unsigned divided = 0;
+    for (index_t d = from; d < to; ++d)
+      if (changes(b, d) && marginal_slopes(group, b, d, tile.slice((2 + d - from) * S, S))) divided |= 1u << (d - from);
+    for (index_t c = 0; c < chunk.extent(1); ++c)
+      for (index_t d = from; d < to; ++d)
+        component(group, b, c, d, tile.slice((2 + d - from) * S, S), (divided >> (d - from) & 1) != 0, slope, prob, whole);
+  }
+
+ private:
+  DIMIX_HD auto row_of(index_t b, index_t c, index_t d) const {
+    return head.template row<Real>(chunk.row(b, c, d), place{b, d, site.tokens(b, d)}, states(b, first + c, d));
+  }
+  /// Whether outputs can change the rows of a position.
+  DIMIX_HD bool changes(index_t b, index_t d) const {
+    for (index_t c = 0; c < chunk.extent(1); ++c)
+      if (row_of(b, c, d).fixed() < 0) return true;
+    return false;
+  }
+
+  template <class Group>
+  DIMIX_HD void component(const Group& group, index_t b, index_t c, index_t d, view<Real, 1> of_all, bool divided,
+                          view<Real, 1> slope, view<Real, 1> prob, view<Real, 1> whole) const {
+    const index_t S = slope.extent(0);
+    const auto row = row_of(b, c, d);
+    const auto target = out.row(b, c, d);
+    if (row.fixed() >= 0) {
+      if (!accumulate) group.for_each(target.extent(0), [&](index_t o) { target[o] = Storage(Real(0)); });
+      return;
     }
+    component_slopes(group, row, b, first + c, d, of_all, divided, slope, prob);
+    const auto put = [&](auto o, auto g) { write(target, o, accumulate ? read<Real>(target, o) + g * scale : g * scale); };
+    const auto slope_at = [&](auto s) { return read<Real>(slope, s); };
+    const auto backward = [&](const auto& to) {
+      const auto prob_at = [&](auto s) { return read<Real>(prob, s); };
+      if constexpr (requires { row.backward(group, S, slope_at, prob_at, to); })
+        row.backward(group, S, slope_at, prob_at, to);
+      else
+        row.backward(group, S, slope_at, to);
+    };
+    if constexpr (apart) {
+      backward([&](auto o, auto g) { write(whole, o, g); });
+      group.sync();
+      group.for_each(whole.extent(0), [&](auto o) { put(o, read<Real>(whole, o)); });
+    } else {
+      backward(put);
+    }
+    group.sync();
   }
 
  private:
