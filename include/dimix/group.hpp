@@ -87,14 +87,16 @@ struct lane_group {
 template <class At, class F>
 concept index_into = std::invocable<const F&, At>;
 template <class At, class Row>
-concept index_of = requires(const Row row, At i) { row.log_prob(i); };
+concept index_of = requires(const Row row, At i) {
+  row.log_prob(i);
+};
 template <class At, class Slope, class Write>
 concept slope_index = index_into<At, Slope> && std::invocable<const Write&, At, std::invoke_result_t<const Slope&, At>>;
 
-/// A hint to groups that have a use for it: this row comes next.
-template <class Group, class T, class Space>
-DIMIX_HD void expect_row(const Group& group, const view<T, 1, Space>& row) {
-  if constexpr (requires { group.expect(row); }) group.expect(row);
+/// A hint to groups that have a use for it: this part of a row comes soon.
+template <class Group, class T, class Space, class At>
+DIMIX_HD void expect(const Group& group, const view<T, 1, Space>& row, At i) {
+  if constexpr (requires { group.expect(row, i); }) group.expect(row, i);
 }
 
 inline namespace DIMIX_TARGET {
@@ -133,11 +135,10 @@ struct vector_group {
   DIMIX_HD bool leader() const { return true; }
   DIMIX_HD void sync() const {}
 
-  /// Asks for the first kilobytes of a row that will be read next; the processor finds the rest by itself.
+  /// Asks for what will be read, or written, a few rows later.
   template <class T, class Space>
-  void expect(const view<T, 1, Space>& row) const {
-    constexpr index_t line = 64 / sizeof(T);
-    for (index_t i = 0; i < smaller(row.extent(0), 64 * line); i += line) __builtin_prefetch(row.data() + i, !std::is_const_v<T>);
+  void expect(const view<T, 1, Space>& row, lanes_of_indices i) const {
+    if (i.first < row.extent(0)) __builtin_prefetch(row.data() + i.first, std::is_const_v<T> ? 0 : 1);
   }
 
  private:

@@ -69,11 +69,11 @@ class marginalisation {
                 "marginalisation: targets holds ", options.targets.data()[i], " at flat index ", i,
                 ", which is not a state: it must lie in [0, ", S, options.unknown_targets ? "), or be -1" : ")");
     }
-    states_.resize(B, components, D);              // (B, M, D)
-    component_.resize(B, components, K);           // (B, M, K)
-    log_responsibility_.resize(B, components, K);  // (B, M, K)
-    damaged_.resize(B, D);                         // (B, D)
-    joint_.resize(B, K);                           // (B, K)
+    states_.resize(B, components, D);                      // (B, M, D)
+    component_.resize(B, components, K);                   // (B, M, K)
+    log_responsibility_.resize(B, components, K);          // (B, M, K)
+    damaged_.resize(B, D);                                 // (B, D)
+    joint_.resize(B, K);                                   // (B, K)
     if (options.marginals) log_marginal_.resize(B, D, S);  // (B, D, S)
     normalise_weights(components);
   }
@@ -103,7 +103,7 @@ class marginalisation {
             " follows the first ", observed_);
     closed_ = false;
     const index_t Mc = chunk.extent(1), length = positions_of_a_stretch(), stretches = (dims() + length - 1) / length;
-    stretch_likelihood_.resize(batch(), stretches, Mc, targets());                             // (B, stretches, Mc, K)
+    stretch_likelihood_.resize(batch(), stretches, Mc, targets());                           // (B, stretches, Mc, K)
     if (options_.marginals && Mc < components()) spread_.resize(batch(), dims(), states());  // (B, D, S)
     using row = observe_row<Real, Storage, Head, Visit>;
     run_on.template sweep<Real>(
@@ -111,8 +111,7 @@ class marginalisation {
         row{head_, tokens_, chunk, first, length, log_weights_.whole(), states_, options_.targets, stretch_likelihood_,
             log_marginal_, Mc < components() ? spread_.whole() : view<Real, 3>{}, damaged_, visit});
     refuse_damage(chunk);
-    if (targets() > 0)
-      run_on.template sweep<Real>(batch() * Mc, 0, likelihood_row{stretch_likelihood_, first, component_});
+    if (targets() > 0) run_on.template sweep<Real>(batch() * Mc, 0, likelihood_row{stretch_likelihood_, first, component_});
     observed_ = first + Mc;
     in_chunks_ = Mc < components();
   }
@@ -131,7 +130,8 @@ class marginalisation {
         expects<numeric_error>(
             joint_(b, k) > -infinity<Real>(), "marginalisation: target ", k, " of item ", b,
             " has probability zero under every component (a token that differs from a position already revealed?)");
-    if (options_.marginals && in_chunks_) run_on.template sweep<Real>(batch() * dims(), 0, close_marginal_row<Real>{log_marginal_, spread_});
+    if (options_.marginals && in_chunks_)
+      run_on.template sweep<Real>(batch() * dims(), 0, close_marginal_row<Real>{log_marginal_, spread_});
   }
 
   bool closed() const { return closed_; }

@@ -78,7 +78,8 @@ struct softmax {
   }
   template <class Real, class Group, class Storage>
   DIMIX_HD kept_row<Real, Real> keep(const Group& group, view<const Storage, 1> raw, place, view<Real, 1> weights) const {
-    return keep_softmax<Real>(group, raw.extent(0), [&](auto s) { return read<Real>(raw, s); }, weights);
+    return keep_softmax<Real>(
+        group, raw.extent(0), [&](auto s) { return read<Real>(raw, s); }, weights);
   }
 
   template <class Real, class Storage>

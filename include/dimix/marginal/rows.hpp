@@ -18,9 +18,30 @@ DIMIX_HD constexpr Real least_sum() {
   return static_cast<Real>(sizeof(Real) == 8 ? 0x1p-960 : 0x1p-100);
 }
 
-/// Positions that are walked side by side, component by component: so many that a component's outputs are a few kilobytes in a row, which
-/// the processor foresees.
-DIMIX_HD constexpr index_t side_by_side(index_t S) { return clamp<index_t>(4096 / S, 1, 16); }
+/// A walk through neighbouring positions, all components of the chunk one after the other, so that what is read in turn lies side by side and
+/// the next can be asked for in time: positions [from, to) of item b, few where rows are long.
+struct walk {
+  index_t item, from, to, components;
+
+  static constexpr index_t ahead = 1024;  // outputs between what is asked for and what is read
+  DIMIX_HD static constexpr index_t positions(index_t S) { return clamp<index_t>(4 * ahead / S, 1, 16); }
+
+  /// f(c, d) for every component c of the chunk and position d.
+  DIMIX_EXEC_CHECK_DISABLE
+  template <class F>
+  DIMIX_HD void each(const F& f) const {
+    for (index_t c = 0; c < components; ++c)
+      for (index_t d = from; d < to; ++d) f(c, d);
+  }
+  /// The part of outputs (B, Mc, D, outputs) that comes `ahead` after the row of (c, d).
+  template <class Storage>
+  DIMIX_HD view<Storage, 1> soon(const view<Storage, 4>& outputs, index_t c, index_t d) const {
+    const index_t length = outputs.extent(3);
+    if (length >= ahead) return outputs.row(item, c, d).slice(ahead, length - ahead);
+    const index_t n = to - from, last = components * n - 1, next = smaller(c * n + d - from + ahead / length, last);
+    return outputs.row(item, next / n, from + next % n);
+  }
+};
 
 /// Row (b, stretch of positions): of every position the normalisers of all components of the chunk, what they say of the targets and the
 /// log-marginals over the chunk, all while its outputs are in the cache. tile: the weights of one component, then the sum over m of π_m p_md(s)
@@ -28,9 +49,9 @@ DIMIX_HD constexpr index_t side_by_side(index_t S) { return clamp<index_t>(4096 
 template <class Real, class Storage, class Head, class Visit>
 struct observe_row {
   Head head;
-  view<const token, 2> tokens;   // (B, D)
-  view<const Storage, 4> chunk;  // (B, Mc, D, outputs)
-  index_t first, length;         // length: positions of a stretch
+  view<const token, 2> tokens;                          // (B, D)
+  view<const Storage, 4> chunk;                         // (B, Mc, D, outputs)
+  index_t first, length;                                // length: positions of a stretch
   view<const Real, 2> log_weights;                      // (B, M)
   view<typename Head::template state<Real>, 3> states;  // (B, M, D)
   view<const token, 3> targets;                         // (B, K, D)
@@ -41,22 +62,23 @@ struct observe_row {
   Visit visit;
 
   /// Reals of tile.
-  static index_t tile_size(index_t S, bool marginals) { return marginals ? (1 + side_by_side(S)) * S : 0; }
+  static index_t tile_size(index_t S, bool marginals) { return marginals ? (1 + walk::positions(S)) * S : 0; }
 
   template <class Group>
   DIMIX_HD void operator()(const Group& group, view<Real, 1> tile, index_t row_index) const {
     const index_t D = tokens.extent(1), S = log_marginals.extent(2), stretches = (D + length - 1) / length,
                   b = row_index / stretches, begin = row_index % stretches * length, end = smaller(D, begin + length),
-                  Mc = chunk.extent(1), K = targets.extent(1), step = side_by_side(larger<index_t>(1, S));
+                  Mc = chunk.extent(1), K = targets.extent(1), step = walk::positions(larger<index_t>(1, S));
     double* of_stretch = likelihoods.data() + row_index * Mc * K;  // (Mc, K)
     group.for_each(Mc * K, [&](index_t i) { of_stretch[i] = 0; });
     for (index_t from = begin; from < end; from += step) {
-      const index_t to = smaller(end, from + step);
-      for (index_t c = 0; c < Mc; ++c)
-        for (index_t d = from; d < to; ++d)
-          component(group, tile.slice(0, S), tile.slice((1 + d - from) * S, S), b, c, d, of_stretch + c * K);
+      const walk through{b, from, smaller(end, from + step), Mc};
+      const auto sum = [&](index_t d) { return tile.slice((1 + d - from) * S, S); };
+      through.each([&](index_t c, index_t d) {
+        component(group, b, c, d, tile.slice(0, S), sum(d), of_stretch + c * K, through.soon(chunk, c, d));
+      });
       if (!log_marginals.empty())
-        for (index_t d = from; d < to; ++d) close_marginals(group, tile.slice((1 + d - from) * S, S), b, d);
+        for (index_t d = from; d < through.to; ++d) close_marginals(group, b, d, sum(d));
     }
   }
 
@@ -68,8 +90,8 @@ struct observe_row {
   }
 
   template <class Group>
-  DIMIX_HD void component(const Group& group, view<Real, 1> weights, view<Real, 1> sum, index_t b, index_t c, index_t d,
-                          double* of_targets) const {
+  DIMIX_HD void component(const Group& group, index_t b, index_t c, index_t d, view<Real, 1> weights, view<Real, 1> sum,
+                          double* of_targets, view<const Storage, 1> soon) const {
     const index_t m = first + c;
     const place at{b, d, tokens(b, d)};
     const view<const Storage, 1> raw = chunk.row(b, c, d);
@@ -96,18 +118,20 @@ struct observe_row {
       group.sync();
     }
     visit(group, row, b, m, d);
-    const Real doubt = group.reduce(raw.extent(0), Real(0), plus{}, [&](auto o) { return Real(0) * read<Real>(raw, o); });
+    const Real doubt = group.reduce(raw.extent(0), Real(0), plus{}, [&](auto o) {  // stays 0 while every output is finite
+      expect(group, soon, o);
+      return Real(0) * read<Real>(raw, o);
+    });
     if (group.leader() && doubt != Real(0)) damaged(b, d) = 1;
   }
 
   /// The chunk's log-sum, on top of the chunks before. A certain row is that of all components.
   template <class Group>
-  DIMIX_HD void close_marginals(const Group& group, view<Real, 1> sum, index_t b, index_t d) const {
+  DIMIX_HD void close_marginals(const Group& group, index_t b, index_t d, view<Real, 1> sum) const {
     const view<Real, 1> log_p = log_marginals.row(b, d);  // (S)
     const auto row = row_of(b, 0, d);
     if (row.fixed() >= 0) {
-      if (first == 0) group.for_each(sum.extent(0), [&](index_t s) { log_p[s] = row.log_prob(s); });
-      if (first == 0 && !spread.empty()) group.for_each(sum.extent(0), [&](index_t s) { spread(b, d, s) = exp_sum<Real>::of(log_p[s]).sum; });
+      if (first == 0) group.for_each(sum.extent(0), [&](index_t s) { put(log_p, b, d, s, row.log_prob(s)); });
       return;
     }
     group.for_each(sum.extent(0), [&]<index_of<row_type> At>(At s) {
@@ -115,10 +139,7 @@ struct observe_row {
       using number = typename number_at<Real, At>::type;
       const number total = read<Real>(sum, s);
       const number x = any(total < number(least_sum<Real>())) ? sum_in_log(b, d, s) : log(total);
-      if (spread.empty())
-        write(log_p, s, x);
-      else
-        add(log_p, spread.row(b, d), s, x);
+      put(log_p, b, d, s, x);
     });
   }
 
@@ -134,10 +155,12 @@ struct observe_row {
     return select(top > none, top + log(sum), none);
   }
 
-  /// One more summand e^x of a running (maximum, sum of exponentials above it).
+  /// log P_d(s) itself, or one more summand e^x of a running (maximum, sum of exponentials above it).
   template <class At, class Number>
-  DIMIX_HD void add(view<Real, 1> highest, view<Real, 1> sum, At s, Number x) const {
+  DIMIX_HD void put(view<Real, 1> highest, index_t b, index_t d, At s, Number x) const {
     using std::exp;
+    if (spread.empty()) return write(highest, s, x);
+    const auto sum = spread.row(b, d);  // (S)
     const Number none = -infinity<Real>(), zero = Real(0), one = Real(1);
     if (first == 0) {
       write(highest, s, x);

@@ -17,15 +17,17 @@ struct objective_site {
 
 /// Whether the terms of a kind can be asked at At: lanes of indices, or one index, which all can.
 template <class At, class Real, class... Terms>
-concept index_of_components = ((!Terms::uses_components || requires(const Terms t, index_t b, At s,
-                                                                    typename number_at<Real, At>::type x) {
-                                t.component(b, b, s, x);
-                              }) && ...);
+concept index_of_components = ((!Terms::uses_components ||
+                                requires(const Terms t, index_t b, At s, typename number_at<Real, At>::type x) {
+                                  t.component(b, b, s, x);
+                                }) &&
+                               ...);
 template <class At, class Real, class... Terms>
-concept index_of_marginals = ((!Terms::uses_marginals || requires(const Terms t, index_t b, At s,
-                                                                  typename number_at<Real, At>::type x) {
-                               t.marginal(b, b, s, x);
-                             }) && ...);
+concept index_of_marginals = ((!Terms::uses_marginals ||
+                               requires(const Terms t, index_t b, At s, typename number_at<Real, At>::type x) {
+                                 t.marginal(b, b, s, x);
+                               }) &&
+                              ...);
 
 /// Called in the sweep that observes: values of the component terms, summed over m in the order of the chunks.
 template <class Real, class... Terms>
@@ -43,9 +45,11 @@ struct component_visit {
     terms.each([&](const auto& term, index_t j) {
       if constexpr (std::decay_t<decltype(term)>::uses_components) {
         const Real value =
-            exp(log_weights(b, m)) * group.reduce(states, Real(0), plus{}, [&]<index_of_components<Real, Terms...> At>(At s)
-                                                    requires index_of<At, Row>
-                                                  { return term.component(b, d, s, row.log_prob(s)).value; });
+            exp(log_weights(b, m)) *
+            group.reduce(
+                states, Real(0), plus{}, [&]<index_of_components<Real, Terms...> At>(At s) requires index_of<At, Row> {
+                  return term.component(b, d, s, row.log_prob(s)).value;
+                });
         if (group.leader()) values(j, b, d) = (m == 0 ? Real(0) : values(j, b, d)) + value;
         weighted += term.weight(b) * value;
       }
@@ -71,9 +75,10 @@ struct value_row {
       Real value = Real(0);
       if constexpr (term_type::uses_components) value += component_values(j, b, d);
       if constexpr (term_type::uses_marginals)
-        value += group.reduce(site.log_marginals.extent(2), Real(0), plus{}, [&]<index_of_marginals<Real, Terms...> At>(At s) {
-          return term.marginal(b, d, s, read<Real>(site.log_marginals.row(b, d), s)).value;
-        });
+        value += group.reduce(
+            site.log_marginals.extent(2), Real(0), plus{}, [&]<index_of_marginals<Real, Terms...> At>(At s) {
+              return term.marginal(b, d, s, read<Real>(site.log_marginals.row(b, d), s)).value;
+            });
       if constexpr (term_type::uses_joint) {
         if constexpr (term_type::control_variate)
           value += term.target_weight() * group.reduce(term.targets(), Real(0), plus{}, [&](index_t target) {
@@ -110,19 +115,24 @@ struct gradient_row {
   index_t states_of_a_row;  // S
 
   /// Reals of tile, and positions of a row.
-  static constexpr index_t tile_size(index_t S, index_t outputs) { return (2 + side_by_side(S)) * S + (apart ? outputs : 0); }
+  static constexpr index_t tile_size(index_t S, index_t outputs) {
+    return (2 + walk::positions(S)) * S + (apart ? outputs : 0);
+  }
 
   template <class Group>
   DIMIX_HD void operator()(const Group& group, view<Real, 1> tile, index_t row_index) const {
-    const index_t D = site.tokens.extent(1), S = states_of_a_row, step = side_by_side(S), rows = (D + step - 1) / step,
+    const index_t D = site.tokens.extent(1), S = states_of_a_row, step = walk::positions(S), rows = (D + step - 1) / step,
                   b = row_index / rows, from = row_index % rows * step, to = smaller(D, from + step);
-    const auto slope = tile.slice(0, S), prob = tile.slice(S, S), whole = tile.slice((2 + step) * S, apart ? chunk.extent(3) : 0);
-    unsigned divided = 0;
+    const auto slope = tile.slice(0, S), prob = tile.slice(S, S),
+               whole = tile.slice((2 + step) * S, apart ? chunk.extent(3) : 0);
+    const walk through{b, from, to, chunk.extent(1)};
+    const auto of_all = [&](index_t d) { return tile.slice((2 + d - from) * S, S); };
+    unsigned divided = 0;  // one bit a position
     for (index_t d = from; d < to; ++d)
-      if (changes(b, d) && marginal_slopes(group, b, d, tile.slice((2 + d - from) * S, S))) divided |= 1u << (d - from);
-    for (index_t c = 0; c < chunk.extent(1); ++c)
-      for (index_t d = from; d < to; ++d)
-        component(group, b, c, d, tile.slice((2 + d - from) * S, S), (divided >> (d - from) & 1) != 0, slope, prob, whole);
+      if (changes(b, d) && marginal_slopes(group, b, d, of_all(d))) divided |= 1u << (d - from);
+    through.each([&](index_t c, index_t d) {
+      component(group, through, c, d, of_all(d), (divided >> (d - from) & 1) != 0, slope, prob, whole);
+    });
   }
 
  private:
@@ -137,17 +147,21 @@ struct gradient_row {
   }
 
   template <class Group>
-  DIMIX_HD void component(const Group& group, index_t b, index_t c, index_t d, view<Real, 1> of_all, bool divided,
+  DIMIX_HD void component(const Group& group, const walk& through, index_t c, index_t d, view<Real, 1> of_all, bool divided,
                           view<Real, 1> slope, view<Real, 1> prob, view<Real, 1> whole) const {
-    const index_t S = slope.extent(0);
+    const index_t S = slope.extent(0), b = through.item;
     const auto row = row_of(b, c, d);
     const auto target = out.row(b, c, d);
     if (row.fixed() >= 0) {
       if (!accumulate) group.for_each(target.extent(0), [&](index_t o) { target[o] = Storage(Real(0)); });
       return;
     }
-    component_slopes(group, row, b, first + c, d, of_all, divided, slope, prob);
-    const auto put = [&](auto o, auto g) { write(target, o, accumulate ? read<Real>(target, o) + g * scale : g * scale); };
+    component_slopes(group, row, b, first + c, d, of_all, divided, slope, prob, through.soon(chunk, c, d));
+    const auto soon = through.soon(out, c, d);  // (outputs)
+    const auto put = [&](auto o, auto g) {
+      write(target, o, accumulate ? read<Real>(target, o) + g * scale : g * scale);
+      expect(group, soon, o);
+    };
     const auto slope_at = [&](auto s) { return read<Real>(slope, s); };
     const auto backward = [&](const auto& to) {
       const auto prob_at = [&](auto s) { return read<Real>(prob, s); };
@@ -166,21 +180,21 @@ struct gradient_row {
     group.sync();
   }
 
- private:
   /// U(s) = sum over terms of weight d value / d log P_d(s), into the tile: divided by P_d(s), and then true comes back, where every P
   /// that matters is large enough.
   template <class Group>
   DIMIX_HD bool marginal_slopes(const Group& group, index_t b, index_t d, view<Real, 1> U) const {
     if constexpr (!reads_marginals) return true;
     const view<const Real, 1> log_p = site.log_marginals.row(b, d);  // (S)
-    group.for_each(U.extent(0), [&]<index_of_marginals<Real, Terms...> At>(At s) {
-      typename number_at<Real, At>::type total = Real(0);
-      terms.each([&](const auto& term, index_t) {
-        if constexpr (std::decay_t<decltype(term)>::uses_marginals)
-          total += term.marginal(b, d, s, read<Real>(log_p, s)).slope * term.weight(b);
-      });
-      write(U, s, total);
-    });
+    group.for_each(
+        U.extent(0), [&]<index_of_marginals<Real, Terms...> At>(At s) {
+          typename number_at<Real, At>::type total = Real(0);
+          terms.each([&](const auto& term, index_t) {
+            if constexpr (std::decay_t<decltype(term)>::uses_marginals)
+              total += term.marginal(b, d, s, read<Real>(log_p, s)).slope * term.weight(b);
+          });
+          write(U, s, total);
+        });
     group.sync();
     index_t k = 0;
     terms.each([&](const auto& term, index_t) {
@@ -213,7 +227,7 @@ struct gradient_row {
   /// d loss / d log p_md(s), and p_md(s) where the head or the marginal part wants it.
   template <class Group, class Row>
   DIMIX_HD void component_slopes(const Group& group, const Row& row, index_t b, index_t m, index_t d, view<Real, 1> of_all,
-                                 bool divided, view<Real, 1> slope, view<Real, 1> prob) const {
+                                 bool divided, view<Real, 1> slope, view<Real, 1> prob, view<const Storage, 1> soon) const {
     using std::exp;
     const Real log_weight = site.log_weights(b, m), weight = exp(log_weight);
     // ρ_m(s) U(s)
@@ -225,20 +239,20 @@ struct gradient_row {
       const auto counts = pull != zero && weighted > number(-infinity<Real>());
       return select(counts, exp(weighted - read<Real>(site.log_marginals.row(b, d), s)) * pull, zero);
     };
-    group.for_each(of_all.extent(0), [&]<index_of<Row> At>(At s)
-                     requires index_of_components<At, Real, Terms...>
-                   {
-                     using number = typename number_at<Real, At>::type;
-                     const number log_p = row.log_prob(s), p = exp(log_p);
-                     number total = Real(0);
-                     if constexpr (reads_marginals) total = marginal_part(s, log_p, p);
-                     terms.each([&](const auto& term, index_t) {
-                       if constexpr (std::decay_t<decltype(term)>::uses_components)
-                         total += term.component(b, d, s, log_p).slope * (weight * term.weight(b));
-                     });
-                     write(slope, s, total);
-                     write(prob, s, p);
-                   });
+    group.for_each(
+        of_all.extent(0), [&]<index_of<Row> At>(At s) requires index_of_components<At, Real, Terms...> {
+          using number = typename number_at<Real, At>::type;
+          const number log_p = row.log_prob(s), p = exp(log_p);
+          number total = Real(0);
+          if constexpr (reads_marginals) total = marginal_part(s, log_p, p);
+          terms.each([&](const auto& term, index_t) {
+            if constexpr (std::decay_t<decltype(term)>::uses_components)
+              total += term.component(b, d, s, log_p).slope * (weight * term.weight(b));
+          });
+          write(slope, s, total);
+          write(prob, s, p);
+          expect(group, soon, s);
+        });
     if constexpr (reads_marginals)
       if (!slopes.empty()) {
         const Real sum = group.reduce(of_all.extent(0), Real(0), plus{}, [&]<index_of<Row> At>(At s) {
