@@ -114,7 +114,7 @@ class objective {
     expects(same_shape(view<const Storage, 4>(out), chunk), "objective::gradient: out has shape ", shape_of(out), ", but ",
             shape_of(chunk), " is needed");
     using row = gradient_row<Real, Storage, Head, Terms...>;
-    const index_t S = over_.states(), rows = (over_.dims() + walk::positions(S) - 1) / walk::positions(S);
+    const index_t S = over_.states(), rows = (over_.dims() + position_walk::positions(S) - 1) / position_walk::positions(S);
     run_on.template sweep<Real>(
         over_.batch() * rows, row::tile_size(S, chunk.extent(3)),
         row{over_.head_of_rows(), terms_, site(), over_.head_states(), chunk, first, weighted_responsibility_, marginal_slopes_,

@@ -20,7 +20,7 @@ DIMIX_HD constexpr Real least_sum() {
 
 /// A walk through neighbouring positions, all components of the chunk one after the other, so that what is read in turn lies side by side and
 /// the next can be asked for in time: positions [from, to) of item b, few where rows are long.
-struct walk {
+struct position_walk {
   index_t item, from, to, components;
 
   static constexpr index_t ahead = 1024;  // outputs between what is asked for and what is read
@@ -62,17 +62,17 @@ struct observe_row {
   Visit visit;
 
   /// Reals of tile.
-  static index_t tile_size(index_t S, bool marginals) { return marginals ? (1 + walk::positions(S)) * S : 0; }
+  static index_t tile_size(index_t S, bool marginals) { return marginals ? (1 + position_walk::positions(S)) * S : 0; }
 
   template <class Group>
   DIMIX_HD void operator()(const Group& group, view<Real, 1> tile, index_t row_index) const {
     const index_t D = tokens.extent(1), S = log_marginals.extent(2), stretches = (D + length - 1) / length,
                   b = row_index / stretches, begin = row_index % stretches * length, end = smaller(D, begin + length),
-                  Mc = chunk.extent(1), K = targets.extent(1), step = walk::positions(larger<index_t>(1, S));
+                  Mc = chunk.extent(1), K = targets.extent(1), step = position_walk::positions(larger<index_t>(1, S));
     double* of_stretch = likelihoods.data() + row_index * Mc * K;  // (Mc, K)
     group.for_each(Mc * K, [&](index_t i) { of_stretch[i] = 0; });
     for (index_t from = begin; from < end; from += step) {
-      const walk through{b, from, smaller(end, from + step), Mc};
+      const position_walk through{b, from, smaller(end, from + step), Mc};
       const auto sum = [&](index_t d) { return tile.slice((1 + d - from) * S, S); };
       through.each([&](index_t c, index_t d) {
         component(group, b, c, d, tile.slice(0, S), sum(d), of_stretch + c * K, through.soon(chunk, c, d));

@@ -116,16 +116,17 @@ struct gradient_row {
 
   /// Reals of tile, and positions of a row.
   static constexpr index_t tile_size(index_t S, index_t outputs) {
-    return (2 + walk::positions(S)) * S + (apart ? outputs : 0);
+    return (2 + position_walk::positions(S)) * S + (apart ? outputs : 0);
   }
 
   template <class Group>
   DIMIX_HD void operator()(const Group& group, view<Real, 1> tile, index_t row_index) const {
-    const index_t D = site.tokens.extent(1), S = states_of_a_row, step = walk::positions(S), rows = (D + step - 1) / step,
-                  b = row_index / rows, from = row_index % rows * step, to = smaller(D, from + step);
+    const index_t D = site.tokens.extent(1), S = states_of_a_row, step = position_walk::positions(S),
+                  rows = (D + step - 1) / step, b = row_index / rows, from = row_index % rows * step,
+                  to = smaller(D, from + step);
     const auto slope = tile.slice(0, S), prob = tile.slice(S, S),
                whole = tile.slice((2 + step) * S, apart ? chunk.extent(3) : 0);
-    const walk through{b, from, to, chunk.extent(1)};
+    const position_walk through{b, from, to, chunk.extent(1)};
     const auto of_all = [&](index_t d) { return tile.slice((2 + d - from) * S, S); };
     unsigned divided = 0;  // one bit a position
     for (index_t d = from; d < to; ++d)
@@ -147,8 +148,8 @@ struct gradient_row {
   }
 
   template <class Group>
-  DIMIX_HD void component(const Group& group, const walk& through, index_t c, index_t d, view<Real, 1> of_all, bool divided,
-                          view<Real, 1> slope, view<Real, 1> prob, view<Real, 1> whole) const {
+  DIMIX_HD void component(const Group& group, const position_walk& through, index_t c, index_t d, view<Real, 1> of_all,
+                          bool divided, view<Real, 1> slope, view<Real, 1> prob, view<Real, 1> whole) const {
     const index_t S = slope.extent(0), b = through.item;
     const auto row = row_of(b, c, d);
     const auto target = out.row(b, c, d);
