@@ -87,9 +87,17 @@ struct lane_group {
 template <class At, class F>
 concept index_into = std::invocable<const F&, At>;
 template <class At, class Row>
-concept index_of = requires(const Row row, At i) { row.log_prob(i); };
+concept index_of = requires(const Row row, At i) {
+  row.log_prob(i);
+};
 template <class At, class Slope, class Write>
 concept slope_index = index_into<At, Slope> && std::invocable<const Write&, At, std::invoke_result_t<const Slope&, At>>;
+
+/// A hint to groups that have a use for it: this part of a row comes soon.
+template <class Group, class T, class Space, class At>
+DIMIX_HD void expect(const Group& group, const view<T, 1, Space>& row, At i) {
+  if constexpr (requires { group.expect(row, i); }) group.expect(row, i);
+}
 
 inline namespace DIMIX_TARGET {
 
@@ -119,8 +127,7 @@ struct vector_group {
         for (; i + 4 * width <= n; i += 4 * width)
           for (int j = 0; j < 4; ++j) part[j] = op(part[j], f(lanes_of_indices{i + j * width}));
         for (; i + width <= n; i += width) part[0] = op(part[0], f(lanes_of_indices{i}));
-        const auto all = op(op(part[0], part[1]), op(part[2], part[3]));
-        for (int w = 0; w < width; ++w) total = op(total, all[w]);
+        total = op(total, folded(op(op(part[0], part[1]), op(part[2], part[3])), op));
       }
     for (; i < n; ++i) total = op(total, f(i));
     return total;
@@ -128,7 +135,25 @@ struct vector_group {
   DIMIX_HD bool leader() const { return true; }
   DIMIX_HD void sync() const {}
 
+  /// Asks for what will be read, or written, a few rows later.
+  template <class T, class Space>
+  void expect(const view<T, 1, Space>& row, lanes_of_indices i) const {
+    if (i.first < row.extent(0)) __builtin_prefetch(row.data() + i.first, std::is_const_v<T> ? 0 : 1);
+  }
+
  private:
+  /// op over the numbers of x, as a tree.
+  template <int W, class Op>
+  static Real folded(const lanes<Real, W>& x, Op op) {
+    if constexpr (W == 2) {
+      return op(x[0], x[1]);
+    } else {
+      lanes<Real, W / 2> half[2];
+      __builtin_memcpy(&half, &x, sizeof x);
+      return folded(op(half[0], half[1]), op);
+    }
+  }
+
   template <class F>
   DIMIX_HD static constexpr bool takes_lanes() {
     if constexpr (width > 1)

@@ -9,12 +9,12 @@
 //
 // The class works over chunks of components, so that M can be larger than what fits in memory: observe(chunk) for each in order, then
 // close(). A chunk that starts at component 0 starts anew, so that one object serves many raw outputs.
-// Cost: observe reads the outputs once and takes 2 exponentials a state (1 without marginals) and K D a component; workspace
-// B M D + 3 B M K + B K D (+ 2 B D S with marginals), which rows alone touch: it may lie on a device. Float results agree with double to
+// Cost: observe reads the outputs once and takes 1 exponential a state, with marginals 1 logarithm a state of a position, and K D a component;
+// workspace 2 B M D + 3 B M K + 2 B K D (+ B D S with marginals, twice when M comes in chunks), which rows alone touch: it may lie on a device. Float results agree with double to
 // about 1e-6 relative in log p per position; the sum over positions is one of doubles.
-// Sweeps (tests/spy): observe one of B D rows, and with targets one of B Mc; close one of B K rows with targets, one of B D with marginals;
-// and short ones of B rows: two in the first observe, one in later ones, one in close.
-// All memory is taken by the constructor.
+// Sweeps (tests/spy): observe one over stretches of positions, and with targets one of B Mc rows; close one of B K rows with targets, one of
+// B D with marginals that came in chunks; and short ones of B rows: two in the first observe, one in later ones, one in close.
+// All memory is taken by the constructor, but for the running sums of marginals in chunks: by the first chunk.
 #pragma once
 
 #include <dimix/backend.hpp>
@@ -55,6 +55,7 @@ class marginalisation {
         S_(S),
         log_weights_(options.memory),
         joint_(options.memory),
+        stretch_likelihood_(options.memory),
         component_(options.memory),
         log_responsibility_(options.memory),
         log_marginal_(options.memory),
@@ -74,14 +75,13 @@ class marginalisation {
     log_weights_.resize(B, components);            // (B, M)
     damaged_.resize(B, D);                         // (B, D)
     joint_.resize(B, K);                           // (B, K)
-    tokens_.resize(B, D);                          // (B, D)
-    targets_.resize(B, K, D);                      // (B, K, D)
-    faults_.resize(B);                             // (B)
-    found_.resize(B);                              // (B)
-    if (options.marginals) {
-      log_marginal_.resize(B, D, S);  // (B, D, S)
-      spread_.resize(B, D, S);        // (B, D, S)
-    }
+    const index_t length = positions_of_a_stretch();
+    stretch_likelihood_.resize(B, (D + length - 1) / length, components, K);  // (B, stretches, M, K): room for any chunk
+    tokens_.resize(B, D);                                                     // (B, D)
+    targets_.resize(B, K, D);                                                 // (B, K, D)
+    faults_.resize(B);                                                        // (B)
+    found_.resize(B);                                                         // (B)
+    if (options.marginals) log_marginal_.resize(B, D, S);                     // (B, D, S)
   }
 
   index_t batch() const { return given_.extent(0); }
@@ -119,17 +119,22 @@ class marginalisation {
             " follows the first ", observed_);
     closed_ = false;
     if (first == 0) prepare(targets, run_on);
-    sweep<Real>(run_on, batch() * dims(), 0, chunk.extent(3),
-                observe_row<Real, Storage, Head, Visit>{head_, tokens(), chunk, first, log_weights(), states_.rows(),
-                                                        options_.marginals, log_marginal_.rows(), spread_.rows(),
-                                                        damaged_.rows(), visit});
+    const index_t Mc = chunk.extent(1), length = positions_of_a_stretch(), stretches = (dims() + length - 1) / length;
+    stretch_likelihood_.resize(batch(), stretches, Mc, this->targets());                     // (B, stretches, Mc, K)
+    if (options_.marginals && Mc < components()) spread_.resize(batch(), dims(), states());  // (B, D, S)
+    using row = observe_row<Real, Storage, Head, Visit>;
+    const index_t positions = positions_together<Backend>(states());
+    sweep<Real>(run_on, batch() * stretches, row::tile_size(states(), options_.marginals, positions), chunk.extent(3),
+                row{head_, tokens(), chunk, first, length, positions, log_weights(), states_.rows(), target_tokens(),
+                    stretch_likelihood_.rows(), log_marginal_.rows(), Mc < components() ? spread_.rows() : view<Real, 3>{},
+                    damaged_.rows(), visit});
     sweep<Real>(run_on, batch(), 0, dims(), damage_row<Real>{damaged_.rows(), faults_.rows()});
     if constexpr (!asynchronous<Backend>) refuse(run_on, chunk, first);
     if (this->targets() > 0)
-      sweep<Real>(run_on, batch() * chunk.extent(1), 0, this->targets(),
-                  likelihood_row<Real, Storage, Head>{head_, tokens(), chunk, first, target_tokens(), head_states(),
-                                                      component_.rows()});
-    observed_ = first + chunk.extent(1);
+      sweep<Real>(run_on, batch() * Mc, 0, this->targets(),
+                  likelihood_row{stretch_likelihood_.rows(), first, component_.rows()});
+    observed_ = first + Mc;
+    in_chunks_ = Mc < components();
   }
 
   /// After the last chunk: joint log-likelihoods, responsibilities and marginals are complete.
@@ -143,7 +148,7 @@ class marginalisation {
                 responsibility_row<Real>{log_weights(), component_.rows(), log_responsibility_.rows(), joint_.rows()});
     sweep<Real>(run_on, batch(), 0, targets(), impossible_row<Real>{log_likelihood(), faults_.rows()});
     if constexpr (!asynchronous<Backend>) refuse(run_on);
-    if (options_.marginals)
+    if (options_.marginals && in_chunks_)
       sweep<Real>(run_on, batch() * dims(), 0, S_, close_marginal_row<Real>{log_marginal_.rows(), spread_.rows()});
   }
 
@@ -167,6 +172,12 @@ class marginalisation {
   }
 
  private:
+  /// So many that what their likelihoods take, 2 M K Reals a stretch, is no more than M + K a position.
+  index_t positions_of_a_stretch() const {
+    const index_t M = components(), K = targets();
+    return clamp<index_t>((2 * M * K + M + K - 1) / (M + K), 1, larger<index_t>(1, dims()));
+  }
+
   template <class Targets, backend Backend>
   void prepare(const Targets& targets, const Backend& run_on) {
     expects_workspace("marginalisation", options_.memory, run_on);
@@ -210,8 +221,9 @@ class marginalisation {
   view<const token, 2> given_;  // (B, D)
   marginal_options<Real> options_;
   index_t S_, observed_ = 0;  // observed_: components since the last chunk that started at 0
-  bool closed_ = false;
+  bool closed_ = false, in_chunks_ = false;
   array<Real, 2, row_space> log_weights_, joint_;
+  array<double, 4, row_space> stretch_likelihood_;
   array<double, 3, row_space> component_;  // a float sum over thousands of positions would be off by more than γ bears
   array<Real, 3, row_space> log_responsibility_, log_marginal_, spread_;
   array<head_state, 3, row_space> states_;

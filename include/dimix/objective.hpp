@@ -16,10 +16,9 @@
 // A term belongs to a site; a loss at another x_t or t is a second objective. Terms are in objective/terms.hpp.
 // Laws (tests/laws/objective.hpp): gradient = central difference; chunks do not matter; M = 1 equals the factorized loss;
 // a correlation term with M = 1 is zero.
-// Cost with all terms: 4 exponentials a state, K adds a position and component, one read of the outputs more than the phases above
-// for the gathered likelihoods. Workspace: that of marginalisation plus B M K, and the targets.
-// Sweeps (tests/spy): observe one of B D rows, and with joint terms one of B Mc; close one of B K rows with joint terms, one of B D with
-// marginals, one of B D with values; gradient one of B D; and short ones of B rows: three in the first observe, one in later ones, two in
+// Cost with all terms: 2 exponentials a state, and for every position one and 1 + (row terms) logarithms a state; K adds a position and component. Workspace: that of marginalisation plus B M K, and the targets.
+// Sweeps (tests/spy): observe one over stretches of positions, and with joint terms one of B Mc rows; close one of B K rows with joint terms, one of
+// B D with marginals that came in chunks, one of B D with values; gradient one over positions side by side; and short ones of B rows: three in the first observe, one in later ones, two in
 // close. The constructor takes all memory.
 #pragma once
 
@@ -147,9 +146,11 @@ class objective {
     expects(same_shape(view<const Storage, 4>(out), chunk), "objective::gradient: out has shape ", shape_of(out), ", but ",
             shape_of(chunk), " is needed");
     using row = gradient_row<Real, Storage, Head, Terms...>;
-    sweep<Real>(run_on, over_.batch() * over_.dims(), row::tile_size(over_.states(), chunk.extent(3)), chunk.extent(3),
+    const index_t S = over_.states(), positions = positions_together<Backend>(S);
+    sweep<Real>(run_on, over_.batch() * ((over_.dims() + positions - 1) / positions),
+                row::tile_size(S, chunk.extent(3), positions), chunk.extent(3),
                 row{over_.head_of_rows(), terms_, site(), over_.head_states(), chunk, first, weighted_responsibility_.rows(),
-                    marginal_slopes_.rows(), out, mode == gradient_mode::accumulate, scale_or_mean(scale)});
+                    marginal_slopes_.rows(), out, mode == gradient_mode::accumulate, scale_or_mean(scale), S, positions});
   }
 
   /// Values of term j, one per item, without weights: (B).

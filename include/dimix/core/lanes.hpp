@@ -210,7 +210,7 @@ struct whole_numbers {
 
 /// e^x = 2^n e^r, n = round(x / ln 2): e^r by its series, 2^n as two factors since it may be subnormal.
 template <class Real, int W>
-lanes<Real, W> exp(lanes<Real, W> x) {
+[[gnu::always_inline]] inline lanes<Real, W> exp(lanes<Real, W> x) {
   using constants = lane_constants<Real>;
   using whole = whole_numbers<Real, W>;
   using numbers = typename whole::numbers;
@@ -230,7 +230,7 @@ lanes<Real, W> exp(lanes<Real, W> x) {
 
 /// log x = n ln 2 + log(1 + f), 1 + f in [√½, √2): log(1 + f) = 2 artanh s, s = f / (2 + f), by its series.
 template <class Real, int W>
-lanes<Real, W> log(lanes<Real, W> x) {
+[[gnu::always_inline]] inline lanes<Real, W> log(lanes<Real, W> x) {
   using L = lanes<Real, W>;
   using constants = lane_constants<Real>;
   using whole = whole_numbers<Real, W>;

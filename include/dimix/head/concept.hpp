@@ -6,6 +6,7 @@
 
 #include <concepts>
 #include <type_traits>
+#include <utility>
 
 namespace dimix {
 
@@ -25,6 +26,50 @@ concept head =
       { h.template row<Real>(raw, at, state).fixed() } -> std::same_as<token>;
       { h.template row<Real>(raw, at, state).log_prob(s) } -> std::same_as<Real>;
     };
+
+/// The rows that a head makes of outputs that are stored as Storage.
+template <class Head, class Real, class Storage>
+using row_of_head = decltype(std::declval<const Head&>().template row<Real>(view<const Storage, 1>{}, place{},
+                                                                            typename Head::template state<Real>{}));
+
+/// What a head says of a row whose probabilities it leaves in memory: weights (S), p(s) = weights[s] times `each`.
+template <class State, class Real>
+struct kept_row {
+  State state;
+  Real each;
+};
+
+/// p(s) = exp(log p(s)) of a row.
+template <class Row>
+struct prob_of {
+  const Row& row;
+
+  DIMIX_EXEC_CHECK_DISABLE
+  template <index_of<Row> At>
+  DIMIX_HD auto operator()(At s) const {
+    using std::exp;
+    return exp(row.log_prob(s));
+  }
+};
+template <class Row>
+prob_of(const Row&) -> prob_of<Row>;
+
+/// observe() that also leaves the row's weights (S): the head's own keep(), which has the exponentials at hand, or one exponential a state.
+DIMIX_EXEC_CHECK_DISABLE
+template <class Real, class Group, class Head, class Storage>
+DIMIX_HD kept_row<typename Head::template state<Real>, Real> keep_row(const Group& group, const Head& head,
+                                                                      view<const Storage, 1> raw, const place& at,
+                                                                      view<Real, 1> weights) {
+  if constexpr (requires { head.template keep<Real>(group, raw, at, weights); }) {
+    return head.template keep<Real>(group, raw, at, weights);
+  } else {
+    const auto state = head.template observe<Real>(group, raw, at);
+    using row_type = row_of_head<Head, Real, Storage>;
+    const row_type row = head.template row<Real>(raw, at, state);
+    group.for_each(weights.extent(0), [&]<index_of<row_type> At>(At s) { write(weights, s, prob_of{row}(s)); });
+    return {state, Real(1)};
+  }
+}
 
 /// A head over others names them once: using over = heads<Inner>. What is said of them below is then said of it.
 template <class... Heads>

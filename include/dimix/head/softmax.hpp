@@ -29,6 +29,20 @@ DIMIX_HD Real log_sum_exp(const Group& group, index_t n, const Value& value) {
   return top + log(group.reduce(n, Real(0), plus{}, exp_above<Real, Value>{value, top}));
 }
 
+/// The same with the exponentials kept: weights (n) holds exp(value(i) - top), and p(i) = weights[i] times `each`.
+DIMIX_EXEC_CHECK_DISABLE
+template <std::floating_point Real, class Group, class Value>
+DIMIX_HD kept_row<Real, Real> keep_softmax(const Group& group, index_t n, const Value& value, view<Real, 1> weights) {
+  using std::log;
+  const Real top = group.reduce(n, -infinity<Real>(), maximum{}, value);
+  const Real total = group.reduce(n, Real(0), plus{}, [&]<index_into<Value> At>(At i) {
+    const auto weight = exp_above<Real, Value>{value, top}(i);
+    write(weights, i, weight);
+    return weight;
+  });
+  return {top + log(total), Real(1) / total};
+}
+
 template <class Real, class Storage>
 struct softmax_row {
   view<const Storage, 1> raw;  // (S)
@@ -40,14 +54,15 @@ struct softmax_row {
     return read<Real>(raw, s) - log_normaliser;
   }
 
-  DIMIX_EXEC_CHECK_DISABLE
   template <class Group, class Slope, class Write>
   DIMIX_HD void backward(const Group& group, index_t S, const Slope& slope, const Write& write) const {
+    backward(group, S, slope, prob_of{*this}, write);
+  }
+  DIMIX_EXEC_CHECK_DISABLE
+  template <class Group, class Slope, class Prob, class Write>
+  DIMIX_HD void backward(const Group& group, index_t S, const Slope& slope, const Prob& prob, const Write& write) const {
     const Real total = group.reduce(S, Real(0), plus{}, slope);
-    group.for_each(S, [&]<slope_index<Slope, Write> At>(At s) {
-      using std::exp;
-      write(s, slope(s) - exp(log_prob(s)) * total);
-    });
+    group.for_each(S, [&]<slope_index<Slope, Write> At>(At s) { write(s, slope(s) - prob(s) * total); });
   }
 };
 
@@ -60,6 +75,11 @@ struct softmax {
   template <class Real, class Group, class Storage>
   DIMIX_HD Real observe(const Group& group, view<const Storage, 1> raw, place) const {
     return log_sum_exp<Real>(group, raw.extent(0), [&](auto s) { return read<Real>(raw, s); });
+  }
+  template <class Real, class Group, class Storage>
+  DIMIX_HD kept_row<Real, Real> keep(const Group& group, view<const Storage, 1> raw, place, view<Real, 1> weights) const {
+    return keep_softmax<Real>(
+        group, raw.extent(0), [&](auto s) { return read<Real>(raw, s); }, weights);
   }
 
   template <class Real, class Storage>

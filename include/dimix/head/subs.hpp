@@ -24,16 +24,17 @@ struct subs_row {
     return masked.log_prob(s) + select(equals<Real>(s, mask), number(excluded), number(Real(0)));
   }
 
-  DIMIX_EXEC_CHECK_DISABLE
   template <class Group, class Slope, class Write>
   DIMIX_HD void backward(const Group& group, index_t S, const Slope& slope, const Write& write) const {
+    backward(group, S, slope, prob_of{masked}, write);
+  }
+  DIMIX_EXEC_CHECK_DISABLE
+  template <class Group, class Slope, class Prob, class Write>
+  DIMIX_HD void backward(const Group& group, index_t S, const Slope& slope, const Prob& prob, const Write& write) const {
     if (now != mask) return group.for_each(S, [&](index_t s) { write(s, Real(0)); });
     const auto live = [&](auto s, auto value) { return select(equals<Real>(s, mask), decltype(value)(Real(0)), value); };
     const Real total = group.reduce(S, Real(0), plus{}, [&]<index_into<Slope> At>(At s) { return live(s, slope(s)); });
-    group.for_each(S, [&]<slope_index<Slope, Write> At>(At s) {
-      using std::exp;
-      write(s, live(s, slope(s) - exp(masked.log_prob(s)) * total));
-    });
+    group.for_each(S, [&]<slope_index<Slope, Write> At>(At s) { write(s, live(s, slope(s) - prob(s) * total)); });
   }
 };
 
@@ -50,16 +51,33 @@ struct subs {
   template <class Real, class Group, class Storage>
   DIMIX_HD Real observe(const Group& group, view<const Storage, 1> raw, place at) const {
     if (at.now != mask) return Real(0);
-    return log_sum_exp<Real>(group, raw.extent(0), [&]<class At>(At s) {
-      using number = typename number_at<Real, At>::type;
-      return select(equals<Real>(s, mask), number(-infinity<Real>()), read<Real>(raw, s));
-    });
+    return log_sum_exp<Real>(group, raw.extent(0), values<Real, Storage>{raw, mask});
+  }
+  template <class Real, class Group, class Storage>
+  DIMIX_HD kept_row<Real, Real> keep(const Group& group, view<const Storage, 1> raw, place at, view<Real, 1> weights) const {
+    if (at.now == mask) return keep_softmax<Real>(group, raw.extent(0), values<Real, Storage>{raw, mask}, weights);
+    group.for_each(raw.extent(0), [&](index_t s) { weights[s] = static_cast<Real>(s == at.now); });
+    return {Real(0), Real(1)};
   }
 
   template <class Real, class Storage>
   DIMIX_HD subs_row<Real, Storage> row(view<const Storage, 1> raw, place at, Real log_normaliser) const {
     return {{raw, log_normaliser}, at.now, mask, static_cast<Real>(excluded)};
   }
+
+ private:
+  /// The raw outputs without that of the mask.
+  template <class Real, class Storage>
+  struct values {
+    view<const Storage, 1> raw;  // (S)
+    token mask;
+
+    template <class At>
+    DIMIX_HD auto operator()(At s) const {
+      using number = typename number_at<Real, At>::type;
+      return select(equals<Real>(s, mask), number(-infinity<Real>()), read<Real>(raw, s));
+    }
+  };
 };
 
 static_assert(head<subs>);

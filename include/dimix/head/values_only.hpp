@@ -18,6 +18,10 @@ struct values_only {
   DIMIX_HD Real observe(const Group& group, view<const Storage, 1> raw, place at) const {
     return subs{mask}.observe<Real>(group, raw, {at.item, at.dim, mask});
   }
+  template <class Real, class Group, class Storage>
+  DIMIX_HD kept_row<Real, Real> keep(const Group& group, view<const Storage, 1> raw, place at, view<Real, 1> weights) const {
+    return subs{mask}.keep<Real>(group, raw, {at.item, at.dim, mask}, weights);
+  }
 
   template <class Real, class Storage>
   DIMIX_HD subs_row<Real, Storage> row(view<const Storage, 1> raw, place at, Real log_normaliser) const {

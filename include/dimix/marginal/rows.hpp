@@ -4,6 +4,7 @@
 #include <dimix/core/math.hpp>
 #include <dimix/group.hpp>
 #include <dimix/head.hpp>
+#include <dimix/marginal/position_walk.hpp>
 
 namespace dimix {
 
@@ -12,85 +13,160 @@ struct no_visit {
   DIMIX_HD void operator()(const Group&, const Row&, index_t, index_t, index_t) const {}
 };
 
-/// Row (b, d): normalisers of all components of the chunk, and the running log-sum over m of π_m p_md(s).
+/// Below this a sum of probabilities may have lost some that are too small for a Real; it is then taken once more in the log.
+template <std::floating_point Real>
+DIMIX_HD constexpr Real least_sum() {
+  return static_cast<Real>(sizeof(Real) == 8 ? 0x1p-960 : 0x1p-100);
+}
+
+/// Row (b, stretch of positions): of every position the normalisers of all components of the chunk, what they say of the targets and the
+/// log-marginals over the chunk, all while its outputs are in the cache. tile: the weights of one component, then the sum over m of π_m p_md(s)
+/// (S each), with marginals; else nothing.
 template <class Real, class Storage, class Head, class Visit>
 struct observe_row {
   Head head;
-  view<const token, 2> tokens;   // (B, D)
-  view<const Storage, 4> chunk;  // (B, Mc, D, outputs)
-  index_t first;
+  view<const token, 2> tokens;                          // (B, D)
+  view<const Storage, 4> chunk;                         // (B, Mc, D, outputs)
+  index_t first, length;                                // length: positions of a stretch
   view<const Real, 2> log_weights;                      // (B, M)
   view<typename Head::template state<Real>, 3> states;  // (B, M, D)
-  bool marginals;
-  view<Real, 3> top, spread;       // (B, D, S)  running maximum and sum of exponentials
-  view<unsigned char, 2> damaged;  // (B, D)
+  view<const token, 3> targets;                         // (B, K, D)
+  view<double, 4> likelihoods;                          // (B, stretches, Mc, K)  l_km of the stretch
+  view<Real, 3> log_marginals;                          // (B, D, S)  or empty
+  view<Real, 3> spread;                                 // (B, D, S)  where the marginals come in several chunks; else empty
+  view<unsigned char, 2> damaged;                       // (B, D)
   Visit visit;
 
+  /// Reals of tile.
+  static index_t tile_size(index_t S, bool marginals, index_t positions) { return marginals ? (1 + positions) * S : 0; }
+
   template <class Group>
-  DIMIX_HD void operator()(const Group& group, view<Real, 1>, index_t row_index) const {
-    const index_t b = row_index / tokens.extent(1), d = row_index % tokens.extent(1);
-    const place at{b, d, tokens(b, d)};
-    Real doubt = Real(0);  // stays 0 while every output is finite
-    for (index_t c = 0; c < chunk.extent(1); ++c) {
-      const index_t m = first + c;
-      const view<const Storage, 1> raw = chunk.row(b, c, d);
-      const auto state = head.template observe<Real>(group, raw, at);
-      const auto row = head.template row<Real>(raw, at, state);
-      if (group.leader()) states(b, m, d) = state;
-      if (marginals && (row.fixed() < 0 || m == 0)) add_to_marginals(group, row, b, m, d);
-      if (row.fixed() >= 0) continue;
-      doubt += group.reduce(raw.extent(0), Real(0), plus{}, [&](auto o) { return Real(0) * read<Real>(raw, o); });
-      visit(group, row, b, m, d);
+  DIMIX_HD void operator()(const Group& group, view<Real, 1> tile, index_t row_index) const {
+    const index_t D = tokens.extent(1), S = log_marginals.extent(2), stretches = (D + length - 1) / length,
+                  b = row_index / stretches, begin = row_index % stretches * length, end = smaller(D, begin + length),
+                  Mc = chunk.extent(1), K = targets.extent(1);
+    double* of_stretch = likelihoods.data() + row_index * Mc * K;  // (Mc, K)
+    group.for_each(Mc * K, [&](index_t i) { of_stretch[i] = 0; });
+    group.sync();
+    for (index_t from = begin; from < end; from += positions) {
+      const position_walk through{b, from, smaller(end, from + positions), Mc};
+      const auto sum = [&](index_t d) { return tile.slice((1 + d - from) * S, S); };
+      through.each([&](index_t c, index_t d) {
+        component(group, b, c, d, tile.slice(0, S), sum(d), of_stretch + c * K, through.soon(chunk, c, d));
+      });
+      group.sync();
+      if (!log_marginals.empty())
+        for (index_t d = from; d < through.to; ++d) close_marginals(group, b, d, sum(d));
     }
-    if (group.leader()) damaged(b, d) = doubt != Real(0);
   }
 
  private:
-  /// log sum over m of π_m p_md(s) as (maximum, sum of exponentials above it); a certain row is that of all components.
-  template <class Group, class Row>
-  DIMIX_HD void add_to_marginals(const Group& group, const Row& row, index_t b, index_t m, index_t d) const {
-    const view<Real, 1> highest = top.row(b, d), sum = spread.row(b, d);  // (S)
-    const Real log_weight = row.fixed() >= 0 ? Real(0) : log_weights(b, m);
-    group.for_each(highest.extent(0), [&]<index_of<Row> At>(At s) {
-      using number = typename number_at<Real, At>::type;
-      const number x = row.log_prob(s) + log_weight, none = -infinity<Real>(), zero = Real(0), one = Real(1);
-      if (m == 0) {
-        write(highest, s, x);
-        write(sum, s, select(x > none, one, zero));
-        return;
-      }
-      using std::exp;
-      const number before = read<Real>(highest, s), gap = x - before, smaller_part = exp(smaller(gap, -gap));
-      const number so_far = read<Real>(sum, s);
-      const auto above = gap > zero;
-      write(highest, s, select(above, x, before));
-      write(sum, s, select(x > none, select(above, so_far * smaller_part + one, so_far + smaller_part), so_far));
+  using row_type = row_of_head<Head, Real, Storage>;
+
+  DIMIX_HD row_type row_of(index_t b, index_t c, index_t d) const {
+    return head.template row<Real>(chunk.row(b, c, d), place{b, d, tokens(b, d)}, states(b, first + c, d));
+  }
+
+  template <class Group>
+  DIMIX_HD void component(const Group& group, index_t b, index_t c, index_t d, view<Real, 1> weights, view<Real, 1> sum,
+                          double* of_targets, view<const Storage, 1> soon) const {
+    const index_t m = first + c;
+    const place at{b, d, tokens(b, d)};
+    const view<const Storage, 1> raw = chunk.row(b, c, d);
+    kept_row<typename Head::template state<Real>, Real> seen;
+    if (log_marginals.empty())
+      seen = {head.template observe<Real>(group, raw, at), Real(1)};
+    else
+      seen = keep_row(group, head, raw, at, weights);
+    const auto row = head.template row<Real>(raw, at, seen.state);
+    if (group.leader()) states(b, m, d) = seen.state;
+    group.for_each(targets.extent(1), [&](index_t k) {
+      const token x = targets(b, k, d);
+      if (x >= 0) of_targets[k] += static_cast<double>(row.log_prob(x));
     });
+    if (group.leader() && c == 0) damaged(b, d) = 0;
+    if (row.fixed() >= 0) return;
+    if (!log_marginals.empty()) {
+      using std::exp;
+      const Real share = exp(log_weights(b, m)) * seen.each;
+      group.for_each(sum.extent(0), [&](auto s) {
+        const auto part = read<Real>(weights, s) * decltype(read<Real>(weights, s))(share);
+        write(sum, s, c == 0 ? part : read<Real>(sum, s) + part);
+      });
+      group.sync();
+    }
+    visit(group, row, b, m, d);
+    const Real doubt = group.reduce(raw.extent(0), Real(0), plus{}, [&](auto o) {  // stays 0 while every output is finite
+      expect(group, soon, o);
+      return Real(0) * read<Real>(raw, o);
+    });
+    if (group.leader() && doubt != Real(0)) damaged(b, d) = 1;
+  }
+
+  /// The chunk's log-sum, on top of the chunks before. A certain row is that of all components.
+  template <class Group>
+  DIMIX_HD void close_marginals(const Group& group, index_t b, index_t d, view<Real, 1> sum) const {
+    const view<Real, 1> log_p = log_marginals.row(b, d);  // (S)
+    const auto row = row_of(b, 0, d);
+    if (row.fixed() >= 0) {
+      if (first == 0) group.for_each(sum.extent(0), [&](index_t s) { put(log_p, b, d, s, row.log_prob(s)); });
+      return;
+    }
+    group.for_each(sum.extent(0), [&]<index_of<row_type> At>(At s) {
+      using std::log;
+      using number = typename number_at<Real, At>::type;
+      const number total = read<Real>(sum, s);
+      const number x = any(total < number(least_sum<Real>())) ? sum_in_log(b, d, s) : log(total);
+      put(log_p, b, d, s, x);
+    });
+  }
+
+  template <class At>
+  DIMIX_HD auto sum_in_log(index_t b, index_t d, At s) const {
+    using std::exp, std::log;
+    using number = typename number_at<Real, At>::type;
+    const number none = -infinity<Real>(), zero = Real(0);
+    number top = none, sum = zero;
+    const auto of = [&](index_t c) { return row_of(b, c, d).log_prob(s) + number(log_weights(b, first + c)); };
+    for (index_t c = 0; c < chunk.extent(1); ++c) top = larger(top, of(c));
+    for (index_t c = 0; c < chunk.extent(1); ++c) sum += select(top > none, exp(of(c) - top), zero);
+    return select(top > none, top + log(sum), none);
+  }
+
+  /// log P_d(s) itself, or one more summand e^x of a running (maximum, sum of exponentials above it).
+  template <class At, class Number>
+  DIMIX_HD void put(view<Real, 1> highest, index_t b, index_t d, At s, Number x) const {
+    using std::exp;
+    if (spread.empty()) return write(highest, s, x);
+    const auto sum = spread.row(b, d);  // (S)
+    const Number none = -infinity<Real>(), zero = Real(0), one = Real(1);
+    if (first == 0) {
+      write(highest, s, x);
+      write(sum, s, select(x > none, one, zero));
+      return;
+    }
+    const Number before = read<Real>(highest, s), gap = x - before, smaller_part = exp(smaller(gap, -gap));
+    const Number so_far = read<Real>(sum, s);
+    const auto above = gap > zero;
+    write(highest, s, select(above, x, before));
+    write(sum, s, select(x > none, select(above, so_far * smaller_part + one, so_far + smaller_part), so_far));
   }
 };
 
-/// Row (b, component of the chunk): l_km for every target k.
-template <class Real, class Storage, class Head>
+/// Row (b, component of the chunk): l_km, the sum over stretches.
 struct likelihood_row {
-  Head head;
-  view<const token, 2> tokens;   // (B, D)
-  view<const Storage, 4> chunk;  // (B, Mc, D, outputs)
+  view<const double, 4> of_stretches;  // (B, stretches, Mc, K)
   index_t first;
-  view<const token, 3> targets;                               // (B, K, D)
-  view<const typename Head::template state<Real>, 3> states;  // (B, M, D)
-  view<double, 3> component;                                  // (B, M, K)
+  view<double, 3> component;  // (B, M, K)
 
-  template <class Group>
+  template <class Group, class Real>
   DIMIX_HD void operator()(const Group& group, view<Real, 1>, index_t row_index) const {
-    const index_t b = row_index / chunk.extent(1), c = row_index % chunk.extent(1), m = first + c;
-    group.for_each(targets.extent(1), [&](index_t k) { component(b, m, k) = 0; });
-    for (index_t d = 0; d < tokens.extent(1); ++d) {
-      const auto row = head.template row<Real>(chunk.row(b, c, d), place{b, d, tokens(b, d)}, states(b, m, d));
-      group.for_each(targets.extent(1), [&](index_t k) {
-        const token x = targets(b, k, d);
-        if (x >= 0) component(b, m, k) += static_cast<double>(row.log_prob(x));
-      });
-    }
+    const index_t b = row_index / of_stretches.extent(2), c = row_index % of_stretches.extent(2);
+    group.for_each(component.extent(2), [&](index_t k) {
+      double sum = 0;
+      for (index_t stretch = 0; stretch < of_stretches.extent(1); ++stretch) sum += of_stretches(b, stretch, c, k);
+      component(b, first + c, k) = sum;
+    });
   }
 };
 

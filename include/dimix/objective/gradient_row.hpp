@@ -17,15 +17,17 @@ struct objective_site {
 
 /// Whether the terms of a kind can be asked at At: lanes of indices, or one index, which all can.
 template <class At, class Real, class... Terms>
-concept index_of_components = ((!Terms::uses_components || requires(const Terms t, index_t b, At s,
-                                                                    typename number_at<Real, At>::type x) {
-                                t.component(b, b, s, x);
-                              }) && ...);
+concept index_of_components = ((!Terms::uses_components ||
+                                requires(const Terms t, index_t b, At s, typename number_at<Real, At>::type x) {
+                                  t.component(b, b, s, x);
+                                }) &&
+                               ...);
 template <class At, class Real, class... Terms>
-concept index_of_marginals = ((!Terms::uses_marginals || requires(const Terms t, index_t b, At s,
-                                                                  typename number_at<Real, At>::type x) {
-                               t.marginal(b, b, s, x);
-                             }) && ...);
+concept index_of_marginals = ((!Terms::uses_marginals ||
+                               requires(const Terms t, index_t b, At s, typename number_at<Real, At>::type x) {
+                                 t.marginal(b, b, s, x);
+                               }) &&
+                              ...);
 
 /// Called in the sweep that observes: values of the component terms, summed over m in the order of the chunks.
 template <class Real, class... Terms>
@@ -43,9 +45,11 @@ struct component_visit {
     terms.each([&](const auto& term, index_t j) {
       if constexpr (std::decay_t<decltype(term)>::uses_components) {
         const Real value =
-            exp(log_weights(b, m)) * group.reduce(states, Real(0), plus{}, [&]<index_of_components<Real, Terms...> At>(At s)
-                                                    requires index_of<At, Row>
-                                                  { return term.component(b, d, s, row.log_prob(s)).value; });
+            exp(log_weights(b, m)) *
+            group.reduce(
+                states, Real(0), plus{}, [&]<index_of_components<Real, Terms...> At>(At s) requires index_of<At, Row> {
+                  return term.component(b, d, s, row.log_prob(s)).value;
+                });
         if (group.leader()) values(j, b, d) = (m == 0 ? Real(0) : values(j, b, d)) + value;
         weighted += term.weight(b) * value;
       }
@@ -71,9 +75,10 @@ struct value_row {
       Real value = Real(0);
       if constexpr (term_type::uses_components) value += component_values(j, b, d);
       if constexpr (term_type::uses_marginals)
-        value += group.reduce(site.log_marginals.extent(2), Real(0), plus{}, [&]<index_of_marginals<Real, Terms...> At>(At s) {
-          return term.marginal(b, d, s, read<Real>(site.log_marginals.row(b, d), s)).value;
-        });
+        value += group.reduce(
+            site.log_marginals.extent(2), Real(0), plus{}, [&]<index_of_marginals<Real, Terms...> At>(At s) {
+              return term.marginal(b, d, s, read<Real>(site.log_marginals.row(b, d), s)).value;
+            });
       if constexpr (term_type::uses_joint) {
         if constexpr (term_type::control_variate)
           value += term.target_weight() * group.reduce(term.targets(), Real(0), plus{}, [&](index_t target) {
@@ -86,8 +91,14 @@ struct value_row {
   }
 };
 
-/// Row (b, d): the gradient of all components of the chunk. tile: U(s) first, then the slopes of one component (S each), then its
-/// gradient (outputs) where it has to be kept.
+/// Where log P_d(s) is lower than this, the ratio p / P is taken in the log: 1 / P could be more than a Real holds.
+template <std::floating_point Real>
+DIMIX_HD constexpr Real least_log_divisor() {
+  return sizeof(Real) == 8 ? Real(-600) : Real(-60);
+}
+
+/// Row (b, d): the gradient of all components of the chunk. tile, S each: what the marginals say, the slopes of one component, its
+/// probabilities where they are kept; then its gradient (outputs) where that is.
 template <class Real, class Storage, class Head, class... Terms>
 struct gradient_row {
   Head head;
@@ -101,55 +112,90 @@ struct gradient_row {
   view<Storage, 4> out;                // (B, Mc, D, outputs)
   bool accumulate;
   Real scale;
+  index_t states_of_a_row, positions;  // S; positions that are walked together
 
   /// Reals of tile.
-  static constexpr index_t tile_size(index_t S, index_t outputs) { return 2 * S + (apart ? outputs : 0); }
+  static constexpr index_t tile_size(index_t S, index_t outputs, index_t positions) {
+    return (2 + positions) * S + (apart ? outputs : 0);
+  }
 
   template <class Group>
   DIMIX_HD void operator()(const Group& group, view<Real, 1> tile, index_t row_index) const {
-    const index_t b = row_index / site.tokens.extent(1), d = row_index % site.tokens.extent(1), outputs = chunk.extent(3),
-                  S = (tile.extent(0) - (apart ? outputs : 0)) / 2;
-    const place at{b, d, site.tokens(b, d)};
-    const auto U = tile.slice(0, S), slope = tile.slice(S, S);  // (S) each
-    bool prepared = false;
-    for (index_t c = 0; c < chunk.extent(1); ++c) {
-      const index_t m = first + c;
-      const auto raw = chunk.row(b, c, d);
-      const auto row = head.template row<Real>(raw, at, states(b, m, d));
-      const auto target = out.row(b, c, d);
-      if (row.fixed() >= 0) {
-        if (!accumulate) group.for_each(target.extent(0), [&](index_t o) { target[o] = Storage(Real(0)); });
-        continue;
-      }
-      if (!prepared) marginal_slopes(group, b, d, U);
-      prepared = true;
-      component_slopes(group, row, b, m, d, U, slope);
-      const auto put = [&](auto o, auto g) { write(target, o, accumulate ? read<Real>(target, o) + g * scale : g * scale); };
-      const auto slope_at = [&](auto s) { return read<Real>(slope, s); };
-      if constexpr (apart) {
-        const auto whole = tile.slice(2 * S, outputs);  // (outputs)
-        row.backward(group, S, slope_at, [&](auto o, auto g) { write(whole, o, g); });
-        group.sync();
-        group.for_each(outputs, [&](auto o) { put(o, read<Real>(whole, o)); });
-      } else {
-        row.backward(group, S, slope_at, put);
-      }
-      group.sync();
-    }
+    const index_t D = site.tokens.extent(1), S = states_of_a_row, step = position_walk::positions(S),
+                  rows = (D + step - 1) / step, b = row_index / rows, from = row_index % rows * step,
+                  to = smaller(D, from + step);
+    const auto slope = tile.slice(0, S), prob = tile.slice(S, S),
+               whole = tile.slice((2 + positions) * S, apart ? chunk.extent(3) : 0);
+    const position_walk through{b, from, to, chunk.extent(1)};
+    const auto of_all = [&](index_t d) { return tile.slice((2 + d - from) * S, S); };
+    unsigned divided = 0;  // one bit a position
+    for (index_t d = from; d < to; ++d)
+      if (changes(b, d) && marginal_slopes(group, b, d, of_all(d))) divided |= 1u << (d - from);
+    through.each([&](index_t c, index_t d) {
+      component(group, through, c, d, of_all(d), (divided >> (d - from) & 1) != 0, slope, prob, whole);
+    });
   }
 
  private:
-  /// U(s) = sum over terms of weight d value / d log P_d(s)
+  DIMIX_HD auto row_of(index_t b, index_t c, index_t d) const {
+    return head.template row<Real>(chunk.row(b, c, d), place{b, d, site.tokens(b, d)}, states(b, first + c, d));
+  }
+  /// Whether outputs can change the rows of a position.
+  DIMIX_HD bool changes(index_t b, index_t d) const {
+    for (index_t c = 0; c < chunk.extent(1); ++c)
+      if (row_of(b, c, d).fixed() < 0) return true;
+    return false;
+  }
+
   template <class Group>
-  DIMIX_HD void marginal_slopes(const Group& group, index_t b, index_t d, view<Real, 1> U) const {
-    group.for_each(U.extent(0), [&]<index_of_marginals<Real, Terms...> At>(At s) {
-      typename number_at<Real, At>::type total = Real(0);
-      terms.each([&](const auto& term, index_t) {
-        if constexpr (std::decay_t<decltype(term)>::uses_marginals)
-          total += term.marginal(b, d, s, read<Real>(site.log_marginals.row(b, d), s)).slope * term.weight(b);
-      });
-      write(U, s, total);
-    });
+  DIMIX_HD void component(const Group& group, const position_walk& through, index_t c, index_t d, view<Real, 1> of_all,
+                          bool divided, view<Real, 1> slope, view<Real, 1> prob, view<Real, 1> whole) const {
+    const index_t S = slope.extent(0), b = through.item;
+    const auto row = row_of(b, c, d);
+    const auto target = out.row(b, c, d);
+    if (row.fixed() >= 0) {
+      if (!accumulate) group.for_each(target.extent(0), [&](index_t o) { target[o] = Storage(Real(0)); });
+      return;
+    }
+    component_slopes(group, row, b, first + c, d, of_all, divided, slope, prob, through.soon(chunk, c, d));
+    const auto soon = through.soon(out, c, d);  // (outputs)
+    const auto put = [&](auto o, auto g) {
+      write(target, o, accumulate ? read<Real>(target, o) + g * scale : g * scale);
+      expect(group, soon, o);
+    };
+    const auto slope_at = [&](auto s) { return read<Real>(slope, s); };
+    const auto backward = [&](const auto& to) {
+      const auto prob_at = [&](auto s) { return read<Real>(prob, s); };
+      if constexpr (requires { row.backward(group, S, slope_at, prob_at, to); })
+        row.backward(group, S, slope_at, prob_at, to);
+      else
+        row.backward(group, S, slope_at, to);
+    };
+    if constexpr (apart) {
+      backward([&](auto o, auto g) { write(whole, o, g); });
+      group.sync();
+      group.for_each(whole.extent(0), [&](auto o) { put(o, read<Real>(whole, o)); });
+    } else {
+      backward(put);
+    }
+    group.sync();
+  }
+
+  /// U(s) = sum over terms of weight d value / d log P_d(s), into the tile: divided by P_d(s), and then true comes back, where every P
+  /// that matters is large enough.
+  template <class Group>
+  DIMIX_HD bool marginal_slopes(const Group& group, index_t b, index_t d, view<Real, 1> U) const {
+    if constexpr (!reads_marginals) return true;
+    const view<const Real, 1> log_p = site.log_marginals.row(b, d);  // (S)
+    group.for_each(
+        U.extent(0), [&]<index_of_marginals<Real, Terms...> At>(At s) {
+          typename number_at<Real, At>::type total = Real(0);
+          terms.each([&](const auto& term, index_t) {
+            if constexpr (std::decay_t<decltype(term)>::uses_marginals)
+              total += term.marginal(b, d, s, read<Real>(log_p, s)).slope * term.weight(b);
+          });
+          write(U, s, total);
+        });
     group.sync();
     index_t k = 0;
     terms.each([&](const auto& term, index_t) {
@@ -163,36 +209,56 @@ struct gradient_row {
       }
     });
     group.sync();
+    // log P where something hangs on it, else 0
+    const auto log_divisor = [&](auto s) {
+      using number = decltype(read<Real>(log_p, s));
+      const number x = read<Real>(log_p, s), zero = Real(0);
+      return select(read<Real>(U, s) != zero && x > number(-infinity<Real>()), x, zero);
+    };
+    const Real highest = group.reduce(U.extent(0), Real(0), maximum{}, [&](auto s) { return -log_divisor(s); });
+    if (highest > -least_log_divisor<Real>()) return false;
+    group.for_each(U.extent(0), [&](auto s) {
+      using std::exp;
+      write(U, s, read<Real>(U, s) * exp(-log_divisor(s)));
+    });
+    group.sync();
+    return true;
   }
 
-  /// d loss / d log p_md(s)
+  /// d loss / d log p_md(s), and p_md(s) where the head or the marginal part wants it.
   template <class Group, class Row>
-  DIMIX_HD void component_slopes(const Group& group, const Row& row, index_t b, index_t m, index_t d, view<Real, 1> U,
-                                 view<Real, 1> slope) const {
+  DIMIX_HD void component_slopes(const Group& group, const Row& row, index_t b, index_t m, index_t d, view<Real, 1> of_all,
+                                 bool divided, view<Real, 1> slope, view<Real, 1> prob, view<const Storage, 1> soon) const {
     using std::exp;
     const Real log_weight = site.log_weights(b, m), weight = exp(log_weight);
     // ρ_m(s) U(s)
-    const auto marginal_part = [&]<index_of<Row> At>(At s) {
-      using number = typename number_at<Real, At>::type;
-      const number weighted = row.log_prob(s) + log_weight, of_all = read<Real>(U, s), zero = Real(0);
-      const auto counts = of_all != zero && weighted > number(-infinity<Real>());
-      if (!any(counts)) return zero;
-      return select(counts, exp(weighted - read<Real>(site.log_marginals.row(b, d), s)) * of_all, zero);
+    const auto marginal_part = [&](auto s, auto log_p, auto p) {
+      using number = decltype(p);
+      const number pull = read<Real>(of_all, s), zero = Real(0);
+      if (divided) return p * (pull * number(weight));
+      const number weighted = log_p + number(log_weight);
+      const auto counts = pull != zero && weighted > number(-infinity<Real>());
+      return select(counts, exp(weighted - read<Real>(site.log_marginals.row(b, d), s)) * pull, zero);
     };
-    group.for_each(U.extent(0), [&]<index_of<Row> At>(At s)
-                     requires index_of_components<At, Real, Terms...>
-                   {
-                     typename number_at<Real, At>::type total = Real(0);
-                     if constexpr (reads_marginals) total = marginal_part(s);
-                     terms.each([&](const auto& term, index_t) {
-                       if constexpr (std::decay_t<decltype(term)>::uses_components)
-                         total += term.component(b, d, s, row.log_prob(s)).slope * (weight * term.weight(b));
-                     });
-                     write(slope, s, total);
-                   });
+    group.for_each(
+        of_all.extent(0), [&]<index_of<Row> At>(At s) requires index_of_components<At, Real, Terms...> {
+          using number = typename number_at<Real, At>::type;
+          const number log_p = row.log_prob(s), p = exp(log_p);
+          number total = Real(0);
+          if constexpr (reads_marginals) total = marginal_part(s, log_p, p);
+          terms.each([&](const auto& term, index_t) {
+            if constexpr (std::decay_t<decltype(term)>::uses_components)
+              total += term.component(b, d, s, log_p).slope * (weight * term.weight(b));
+          });
+          write(slope, s, total);
+          write(prob, s, p);
+          expect(group, soon, s);
+        });
     if constexpr (reads_marginals)
       if (!slopes.empty()) {
-        const Real sum = group.reduce(U.extent(0), Real(0), plus{}, marginal_part);
+        const Real sum = group.reduce(of_all.extent(0), Real(0), plus{}, [&]<index_of<Row> At>(At s) {
+          return marginal_part(s, row.log_prob(s), read<Real>(prob, s));
+        });
         if (group.leader()) slopes(b, m, d) = sum;
       }
     group.sync();
