@@ -21,10 +21,12 @@ struct lane_steps<float, 16> {
   }  // a where they do not compare
   static numbers smaller(numbers a, numbers b) { return to(_mm512_maskz_min_ps(all, of(b), of(a))); }
   static numbers times_two_to(numbers n, numbers x) { return to(_mm512_maskz_scalef_ps(all, of(x), of(n))); }
-  static binary_parts<numbers> parts(numbers x) {
-    const numbers m = to(_mm512_maskz_getmant_ps(all, of(x), _MM_MANT_NORM_p75_1p5, _MM_MANT_SIGN_nan));
-    const numbers floor_of_log2 = to(_mm512_maskz_getexp_ps(all, of(x)));
-    return {m < 1.0f ? floor_of_log2 + 1.0f : floor_of_log2, m - 1.0f};
+  static numbers one_plus_f(numbers x) {
+    return to(_mm512_maskz_getmant_ps(all, of(x), _MM_MANT_NORM_p75_1p5, _MM_MANT_SIGN_nan));
+  }
+  static numbers exponent(numbers x, numbers one_plus_f) {
+    const auto floor_of_log2 = _mm512_maskz_getexp_ps(all, of(x)), one = _mm512_set1_ps(1);
+    return to(_mm512_mask_add_ps(floor_of_log2, _mm512_cmp_ps_mask(of(one_plus_f), one, _CMP_LT_OQ), floor_of_log2, one));
   }
   static numbers log_or_limit(numbers, numbers log_x) { return log_x; }
 
@@ -41,10 +43,12 @@ struct lane_steps<double, 8> {
   static numbers larger(numbers a, numbers b) { return to(_mm512_maskz_max_pd(all, of(b), of(a))); }
   static numbers smaller(numbers a, numbers b) { return to(_mm512_maskz_min_pd(all, of(b), of(a))); }
   static numbers times_two_to(numbers n, numbers x) { return to(_mm512_maskz_scalef_pd(all, of(x), of(n))); }
-  static binary_parts<numbers> parts(numbers x) {
-    const numbers m = to(_mm512_maskz_getmant_pd(all, of(x), _MM_MANT_NORM_p75_1p5, _MM_MANT_SIGN_nan));
-    const numbers floor_of_log2 = to(_mm512_maskz_getexp_pd(all, of(x)));
-    return {m < 1.0 ? floor_of_log2 + 1.0 : floor_of_log2, m - 1.0};
+  static numbers one_plus_f(numbers x) {
+    return to(_mm512_maskz_getmant_pd(all, of(x), _MM_MANT_NORM_p75_1p5, _MM_MANT_SIGN_nan));
+  }
+  static numbers exponent(numbers x, numbers one_plus_f) {
+    const auto floor_of_log2 = _mm512_maskz_getexp_pd(all, of(x)), one = _mm512_set1_pd(1);
+    return to(_mm512_mask_add_pd(floor_of_log2, _mm512_cmp_pd_mask(of(one_plus_f), one, _CMP_LT_OQ), floor_of_log2, one));
   }
   static numbers log_or_limit(numbers, numbers log_x) { return log_x; }
 

@@ -1,6 +1,7 @@
 // lanes<Real, W>: W numbers side by side, which one instruction of the processor handles together: the compiler's own vectors (g++, clang).
 // A formula over an index and numbers runs as it is over lane_index and lanes:
 //   read<Real>(v, i), write(v, i, x)   an element of a rank-1 view, or W of them, from and to the type of its storage
+//   number_of<Real>(i)                 the index itself
 //   equals<Real>(i, k), select(c, a, b), any(c)   conditions, number by number; both sides of select are computed
 //   exp, log, log1p                    within 2 ulp, with std's values for subnormals, infinities and NaN (log1p: of x > -1); needs no
 //                                      -ffast-math. With AVX-512 an exp or a log of 16 floats takes about 6 cycles (bench/transcendentals.hpp)
@@ -16,6 +17,7 @@
 #include <concepts>
 #include <cstdint>
 #include <type_traits>
+#include <utility>
 
 #if defined(__CUDACC__)
 #define DIMIX_LANE_BYTES 0
@@ -47,6 +49,11 @@ DIMIX_HD void write(const view<T, 1, Space>& to, index_t i, Real x) {
 template <class Real>
 DIMIX_HD constexpr bool equals(index_t i, index_t k) {
   return i == k;
+}
+/// The index as a number.
+template <class Real>
+DIMIX_HD constexpr Real number_of(index_t i) {
+  return static_cast<Real>(i);
 }
 template <std::floating_point Real>
 DIMIX_HD constexpr Real select(bool condition, Real yes, Real no) {
@@ -108,6 +115,7 @@ struct lanes {
     friend lanes select(mask condition, lanes yes, lanes no) { return {condition.each ? yes.each : no.each}; }
   };
 
+  static constexpr int width = W;
   numbers each;
 
   lanes() = default;
@@ -167,11 +175,24 @@ void write(const view<T, 1, Space>& to, lane_index<W> i, lanes<Real, W> x) {
     for (int w = 0; w < W; ++w) first[w] = static_cast<T>(x[w]);
 }
 
+/// 0, 1, ..., W - 1.
+template <class Number, int W>
+typename compiler_vector<Number, W>::type counted() {
+  return []<int... w>(std::integer_sequence<int, w...>) {
+    return typename compiler_vector<Number, W>::type{static_cast<Number>(w)...};
+  }
+  (std::make_integer_sequence<int, W>{});
+}
+
 template <class Real, int W>
 auto equals(lane_index<W> i, index_t k) {
-  typename lanes<Real, W>::mask found{};
-  if (k >= i.first && k < i.first + W) found.each[k - i.first] = -1;
-  return found;
+  using L = lanes<Real, W>;
+  return typename L::mask{counted<typename L::word, W>() == static_cast<typename L::word>(k - i.first)};
+}
+
+template <class Real, int W>
+lanes<Real, W> number_of(lane_index<W> i) {
+  return {counted<Real, W>() + static_cast<Real>(i.first)};
 }
 
 template <class Real, int W>
@@ -237,12 +258,6 @@ struct lane_constants<double> {
   }
 };
 
-/// x = 2^n (1 + f), 1 + f in [3/4, 3/2).
-template <class Numbers>
-struct binary_parts {
-  Numbers n, f;
-};
-
 template <class Real, int W>
 struct lane_steps {
   using constants = lane_constants<Real>;
@@ -259,15 +274,15 @@ struct lane_steps {
     return x * __builtin_bit_cast(numbers, half << constants::fraction_bits) *
            __builtin_bit_cast(numbers, (both - half) << constants::fraction_bits);
   }
-  static binary_parts<numbers> parts(numbers x) {
-    const auto tiny = x < constants::least_normal;
-    const numbers normal = tiny ? x * static_cast<Real>(word{1} << constants::fraction_bits) : x;
-    const words bits =
-        __builtin_bit_cast(words, normal) + ((constants::bias << constants::fraction_bits) - constants::three_quarters);
-    const numbers less =
-        tiny ? Real(constants::bias + constants::fraction_bits) - numbers{} : Real(constants::bias) - numbers{};
-    return {__builtin_bit_cast(numbers, (bits >> constants::fraction_bits) + zero()) - shift - less,
-            __builtin_bit_cast(numbers, (bits & constants::fraction) + constants::three_quarters) - Real(1)};
+  /// x = 2^n (1 + f), 1 + f in [3/4, 3/2).
+  static numbers one_plus_f(numbers x) {
+    return __builtin_bit_cast(numbers, (shifted_bits(x) & constants::fraction) + constants::three_quarters);
+  }
+  /// n, of which 1 + f may be asked for.
+  static numbers exponent(numbers x, numbers) {
+    constexpr Real normal = Real(constants::bias), subnormal = Real(constants::bias + constants::fraction_bits);
+    return __builtin_bit_cast(numbers, (shifted_bits(x) >> constants::fraction_bits) + zero()) - shift -
+           (x < constants::least_normal ? subnormal - numbers{} : normal - numbers{});
   }
   /// log x where x has no parts.
   static numbers log_or_limit(numbers x, numbers log_x) {
@@ -276,6 +291,11 @@ struct lane_steps {
   }
 
  private:
+  /// The bits of x, normal, such that the exponent changes at 3/4.
+  static words shifted_bits(numbers x) {
+    const numbers normal = x < constants::least_normal ? x * static_cast<Real>(word{1} << constants::fraction_bits) : x;
+    return __builtin_bit_cast(words, normal) + ((constants::bias << constants::fraction_bits) - constants::three_quarters);
+  }
   /// Whole numbers as the last bits of a Real: of 1.5 2^fraction_bits + n these are n.
   static constexpr Real shift = Real(1.5) * static_cast<Real>(word{1} << constants::fraction_bits);
   static words zero() { return __builtin_bit_cast(word, shift) - words{}; }
@@ -296,7 +316,7 @@ lanes<Real, W> exp(lanes<Real, W> x) {
 template <class Real, int W>
 lanes<Real, W> log(lanes<Real, W> x) {
   using constants = lane_constants<Real>;
-  const auto [n, f] = lane_steps<Real, W>::parts(x.each);
+  const auto m = lane_steps<Real, W>::one_plus_f(x.each), n = lane_steps<Real, W>::exponent(x.each, m), f = m - Real(1);
   const auto log_x = n * constants::ln2_high + (f + (constants::log_beside(f) + n * constants::ln2_low));
   return {lane_steps<Real, W>::log_or_limit(x.each, log_x)};
 }
@@ -307,7 +327,7 @@ lanes<Real, W> log1p(lanes<Real, W> x) {
   using constants = lane_constants<Real>;
   using numbers = typename lanes<Real, W>::numbers;
   const numbers sum = x.each + Real(1), lost = x.each < Real(1e6) ? x.each - (sum - Real(1)) : numbers{};
-  const auto [n, f] = lane_steps<Real, W>::parts(sum);
+  const numbers m = lane_steps<Real, W>::one_plus_f(sum), n = lane_steps<Real, W>::exponent(sum, m), f = m - Real(1);
   const numbers rest = lane_steps<Real, W>::times_two_to(-n, lost) * power_series(f, Real(1), Real(-1), Real(1));
   const numbers log_sum = n * constants::ln2_high + (f + (constants::log_beside(f) + (n * constants::ln2_low + rest)));
   return {lane_steps<Real, W>::log_or_limit(sum, log_sum)};
