@@ -4,7 +4,7 @@
 //   number_of<Real>(i)                 the index itself
 //   equals<Real>(i, k), select(c, a, b), any(c)   conditions, number by number; both sides of select are computed
 //   exp, log, log1p                    within 2 ulp, with std's values for subnormals, infinities and NaN (log1p: of x > -1); needs no
-//                                      -ffast-math. With AVX-512 an exp or a log of 16 floats takes about 6 cycles (bench/transcendentals.hpp)
+//                                      -ffast-math. bench/transcendentals.hpp measures them
 // native_lanes<Real>: the width of the processor that is compiled for, 1 where there is none (nvcc). The processor is part of the types' names
 // (an inline namespace), so that files of one program that are compiled for different ones do not take each other's code.
 // Laws (tests/core/lanes.cpp): every operation is that of its numbers; exp, log and log1p are those of long double.
@@ -259,7 +259,7 @@ struct lane_constants<double> {
 };
 
 template <class Real, int W>
-struct lane_steps {
+struct several_steps {
   using constants = lane_constants<Real>;
   using word = typename lanes<Real, W>::word;
   using numbers = typename lanes<Real, W>::numbers;
@@ -300,6 +300,9 @@ struct lane_steps {
   static constexpr Real shift = Real(1.5) * static_cast<Real>(word{1} << constants::fraction_bits);
   static words zero() { return __builtin_bit_cast(word, shift) - words{}; }
 };
+
+template <class Real, int W>
+struct lane_steps : several_steps<Real, W> {};
 
 /// e^x = 2^n e^r, n = round(x / ln 2).
 template <class Real, int W>
