@@ -102,7 +102,8 @@ DIMIX_HD void expect(const Group& group, const view<T, 1, Space>& row, At i) {
 inline namespace DIMIX_TARGET {
 
 /// One thread that works on native_lanes<Real> numbers at once wherever f takes lane_index, and what is left one by one. A sum of
-/// Reals has four accumulators of lanes, so that one addition does not wait for another.
+/// Reals has four accumulators of lanes, so that one addition does not wait for another. A sum of anything else is taken in lanes if
+/// add_lanes(total, lanes of it) says how they are added up.
 template <class Real>
 struct vector_group {
   static constexpr int width = native_lanes<Real>;
@@ -121,7 +122,15 @@ struct vector_group {
   DIMIX_HD T reduce(index_t n, T identity, Op op, F f) const {
     T total = identity;
     index_t i = 0;
-    if constexpr (takes_lanes<F>() && std::is_same_v<T, Real>)
+    if constexpr (takes_lanes<F>() && !std::is_same_v<T, Real>) {
+      if constexpr (requires(T all, const F& g) { add_lanes(all, g(lanes_of_indices{i})); }) {
+        if (n >= width) {
+          auto part = f(lanes_of_indices{0});
+          for (i = width; i + width <= n; i += width) part = op(part, f(lanes_of_indices{i}));
+          add_lanes(total, part);
+        }
+      }
+    } else if constexpr (takes_lanes<F>())
       if (n >= width) {
         lanes<Real, width> part[4] = {identity, identity, identity, identity};
         for (; i + 4 * width <= n; i += 4 * width)

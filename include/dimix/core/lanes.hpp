@@ -1,11 +1,13 @@
 // lanes<Real, W>: W numbers side by side, which one instruction of the processor handles together: the compiler's own vectors (g++, clang).
 // A formula over an index and numbers runs as it is over lane_index and lanes:
 //   read<Real>(v, i), write(v, i, x)   an element of a rank-1 view, or W of them, from and to the type of its storage
+//   number_of<Real>(i)                 the index itself
 //   equals<Real>(i, k), select(c, a, b), any(c)   conditions, number by number; both sides of select are computed
-//   exp, log                           within 2 ulp, with std's values for subnormals, infinities and NaN; needs no -ffast-math
+//   exp, log, log1p                    within 2 ulp, with std's values for subnormals, infinities and NaN (log1p: of x > -1); needs no
+//                                      -ffast-math. bench/transcendentals.hpp measures them
 // native_lanes<Real>: the width of the processor that is compiled for, 1 where there is none (nvcc). The processor is part of the types' names
 // (an inline namespace), so that files of one program that are compiled for different ones do not take each other's code.
-// Laws (tests/core/lanes.cpp): every operation is that of its numbers; exp and log are those of long double.
+// Laws (tests/core/lanes.cpp): every operation is that of its numbers; exp, log and log1p are those of long double.
 #pragma once
 
 #include <dimix/core/math.hpp>
@@ -15,6 +17,7 @@
 #include <concepts>
 #include <cstdint>
 #include <type_traits>
+#include <utility>
 
 #if defined(__CUDACC__)
 #define DIMIX_LANE_BYTES 0
@@ -46,6 +49,11 @@ DIMIX_HD void write(const view<T, 1, Space>& to, index_t i, Real x) {
 template <class Real>
 DIMIX_HD constexpr bool equals(index_t i, index_t k) {
   return i == k;
+}
+/// The index as a number.
+template <class Real>
+DIMIX_HD constexpr Real number_of(index_t i) {
+  return static_cast<Real>(i);
 }
 template <std::floating_point Real>
 DIMIX_HD constexpr Real select(bool condition, Real yes, Real no) {
@@ -82,6 +90,10 @@ struct compiler_vector {
   typedef T type __attribute__((vector_size(W * sizeof(T))));
 };
 
+/// What one instruction does where the processor has it (core/avx512.hpp) and several do elsewhere.
+template <class Real, int W>
+struct lane_steps;
+
 template <class Real, int W>
 struct lanes {
   using word = std::conditional_t<sizeof(Real) == 4, std::uint32_t, std::uint64_t>;
@@ -103,6 +115,7 @@ struct lanes {
     friend lanes select(mask condition, lanes yes, lanes no) { return {condition.each ? yes.each : no.each}; }
   };
 
+  static constexpr int width = W;
   numbers each;
 
   lanes() = default;
@@ -126,8 +139,8 @@ struct lanes {
   friend mask operator<=(lanes a, lanes b) { return {a.each <= b.each}; }
   friend mask operator>=(lanes a, lanes b) { return {a.each >= b.each}; }
 
-  friend lanes larger(lanes a, lanes b) { return select(a < b, b, a); }
-  friend lanes smaller(lanes a, lanes b) { return select(b < a, b, a); }
+  friend lanes larger(lanes a, lanes b) { return {lane_steps<Real, W>::larger(a.each, b.each)}; }
+  friend lanes smaller(lanes a, lanes b) { return {lane_steps<Real, W>::smaller(a.each, b.each)}; }
 };
 
 template <class Real, int W>
@@ -162,11 +175,24 @@ void write(const view<T, 1, Space>& to, lane_index<W> i, lanes<Real, W> x) {
     for (int w = 0; w < W; ++w) first[w] = static_cast<T>(x[w]);
 }
 
+/// 0, 1, ..., W - 1.
+template <class Number, int W>
+typename compiler_vector<Number, W>::type counted() {
+  return []<int... w>(std::integer_sequence<int, w...>) {
+    return typename compiler_vector<Number, W>::type{static_cast<Number>(w)...};
+  }
+  (std::make_integer_sequence<int, W>{});
+}
+
 template <class Real, int W>
 auto equals(lane_index<W> i, index_t k) {
-  typename lanes<Real, W>::mask found{};
-  if (k >= i.first && k < i.first + W) found.each[k - i.first] = -1;
-  return found;
+  using L = lanes<Real, W>;
+  return typename L::mask{counted<typename L::word, W>() == static_cast<typename L::word>(k - i.first)};
+}
+
+template <class Real, int W>
+lanes<Real, W> number_of(lane_index<W> i) {
+  return {counted<Real, W>() + static_cast<Real>(i.first)};
 }
 
 template <class Real, int W>
@@ -174,85 +200,145 @@ lanes<Real, W> product_or_zero(lanes<Real, W> x, lanes<Real, W> y) {
   return select(x == lanes<Real, W>(Real(0)), lanes<Real, W>(Real(0)), x * y);
 }
 
-/// The numbers that exp and log are made of. ln 2 in two parts, the first of so few bits that its multiples are exact.
+/// c_0 + c_1 x + c_2 x^2 + ...
+template <class Numbers, class Real, class... Higher>
+Numbers power_series(Numbers x, Real c, Higher... higher) {
+  if constexpr (sizeof...(higher) == 0)
+    return c - Numbers{};
+  else
+    return power_series(x, higher...) * x + c;
+}
+
+/// The numbers that exp and log are made of: ln 2 in two parts, the first of so few bits that its multiples are exact, and polynomials of
+/// least relative error on [-0.347, 0.347] and [-1/4, 1/2], found by the exchange algorithm.
 template <class Real>
 struct lane_constants;
 template <>
 struct lane_constants<float> {
-  static constexpr int fraction_bits = 23, exp_terms = 7, log_terms = 4;
-  static constexpr std::uint32_t bias = 127, sqrt_half = 0x3f3504f3u, fraction = 0x007fffffu;
-  static constexpr float ln2_high = 0x1.63p-1f, ln2_low = -0x1.bd0106p-13f;
+  static constexpr int fraction_bits = 23;
+  static constexpr std::uint32_t bias = 127, three_quarters = 0x3f400000u, fraction = 0x007fffffu;
+  static constexpr float ln2_high = 0x1.62e4p-1f, ln2_low = 0x1.7f7d1cp-20f;
   static constexpr float lowest = -104, highest = 89, least_normal = 0x1p-126f;
+
+  /// e^r, to 3e-9
+  template <class Numbers>
+  static Numbers exp_near_0(Numbers r) {
+    return power_series(r, 1.0f, 1.0f, 0x1.fffffcp-2f, 0x1.55549p-3f, 0x1.5558f6p-5f, 0x1.123a8ep-7f, 0x1.6a2316p-10f);
+  }
+  /// log(1 + f) - f, to 1e-8 of log(1 + f)
+  template <class Numbers>
+  static Numbers log_beside(Numbers f) {
+    return f * f *
+           power_series(f, -0.5f, 0x1.555596p-2f, -0x1.0000f8p-2f, 0x1.996de6p-3f, -0x1.54b8cap-3f, 0x1.27f2aap-3f,
+                        -0x1.0f47a6p-3f, 0x1.ba20a2p-4f, -0x1.87b06p-5f);
+  }
 };
 template <>
 struct lane_constants<double> {
-  static constexpr int fraction_bits = 52, exp_terms = 13, log_terms = 10;
-  static constexpr std::uint64_t bias = 1023, sqrt_half = 0x3fe6a09e667f3bcdu, fraction = 0x000fffffffffffffu;
+  static constexpr int fraction_bits = 52;
+  static constexpr std::uint64_t bias = 1023, three_quarters = 0x3fe8000000000000u, fraction = 0x000fffffffffffffu;
   static constexpr double ln2_high = 0x1.62e42feep-1, ln2_low = 0x1.a39ef35793c76p-33;
   static constexpr double lowest = -746, highest = 710, least_normal = 0x1p-1022;
-};
 
-/// Whole numbers as the last bits of a Real: of 1.5 2^fraction_bits + n these are n, and adding it rounds x to the nearest n.
-template <class Real, int W>
-struct whole_numbers {
-  using numbers = typename lanes<Real, W>::numbers;
-  using words = typename lanes<Real, W>::words;
-  static constexpr Real shift =
-      Real(1.5) * static_cast<Real>(typename lanes<Real, W>::word{1} << lane_constants<Real>::fraction_bits);
-
-  static numbers all() { return lanes<Real, W>(shift).each; }
-  static words bits(numbers shifted) { return __builtin_bit_cast(words, shifted) - __builtin_bit_cast(words, all()); }
-  static numbers value(words n) { return __builtin_bit_cast(numbers, n + __builtin_bit_cast(words, all())) - all(); }
-  static numbers power_of_two(words n) {
-    return __builtin_bit_cast(numbers, (n + lane_constants<Real>::bias) << lane_constants<Real>::fraction_bits);
+  /// e^r, to 8e-18
+  template <class Numbers>
+  static Numbers exp_near_0(Numbers r) {
+    return power_series(r, 1.0, 1.0, 0x1.0000000000009p-1, 0x1.5555555555556p-3, 0x1.5555555550570p-5, 0x1.11111111100ccp-7,
+                        0x1.6c16c185bc92cp-10, 0x1.a01a01aca4728p-13, 0x1.a019944e9b1f6p-16, 0x1.71ddff0d71c4fp-19,
+                        0x1.28b3982c71967p-22, 0x1.af5506d6939fep-26);
+  }
+  /// log(1 + f) - f with log(1 + f) = 2 artanh s, s = f / (2 + f), to 2e-19 of it: 2 s + s sum = f - s (f - sum)
+  template <class Numbers>
+  static Numbers log_beside(Numbers f) {
+    const Numbers s = f / (2.0 + f), square = s * s;
+    const Numbers sum =
+        square * power_series(square, 0x1.555555555554fp-1, 0x1.999999999c1aep-2, 0x1.24924921e179cp-2, 0x1.c71c74920aa9ap-3,
+                              0x1.745c4a5b66c2dp-3, 0x1.3b35d0430b323p-3, 0x1.0dca9d502315dp-3, 0x1.1b87e726f65a3p-3);
+    return s * (sum - f);
   }
 };
 
-/// e^x = 2^n e^r, n = round(x / ln 2): e^r by its series, 2^n as two factors since it may be subnormal.
+template <class Real, int W>
+struct several_steps {
+  using constants = lane_constants<Real>;
+  using word = typename lanes<Real, W>::word;
+  using numbers = typename lanes<Real, W>::numbers;
+  using words = typename lanes<Real, W>::words;
+
+  static numbers larger(numbers a, numbers b) { return a < b ? b : a; }
+  static numbers smaller(numbers a, numbers b) { return b < a ? b : a; }
+
+  /// x 2^n for whole n, as two factors since the result may be subnormal.
+  static numbers times_two_to(numbers n, numbers x) {
+    const words both = __builtin_bit_cast(words, n + (shift + Real(2 * constants::bias))) - zero(), half = both >> 1;
+    return x * __builtin_bit_cast(numbers, half << constants::fraction_bits) *
+           __builtin_bit_cast(numbers, (both - half) << constants::fraction_bits);
+  }
+  /// x = 2^n (1 + f), 1 + f in [3/4, 3/2).
+  static numbers one_plus_f(numbers x) {
+    return __builtin_bit_cast(numbers, (shifted_bits(x) & constants::fraction) + constants::three_quarters);
+  }
+  /// n, of which 1 + f may be asked for.
+  static numbers exponent(numbers x, numbers) {
+    constexpr Real normal = Real(constants::bias), subnormal = Real(constants::bias + constants::fraction_bits);
+    return __builtin_bit_cast(numbers, (shifted_bits(x) >> constants::fraction_bits) + zero()) - shift -
+           (x < constants::least_normal ? subnormal - numbers{} : normal - numbers{});
+  }
+  /// log x where x has no parts.
+  static numbers log_or_limit(numbers x, numbers log_x) {
+    const numbers endless = infinity<Real>() - numbers{};
+    return x > Real(0) ? (x < endless ? log_x : x) : (x == Real(0) ? -endless : endless - endless);
+  }
+
+ private:
+  /// The bits of x, normal, such that the exponent changes at 3/4.
+  static words shifted_bits(numbers x) {
+    const numbers normal = x < constants::least_normal ? x * static_cast<Real>(word{1} << constants::fraction_bits) : x;
+    return __builtin_bit_cast(words, normal) + ((constants::bias << constants::fraction_bits) - constants::three_quarters);
+  }
+  /// Whole numbers as the last bits of a Real: of 1.5 2^fraction_bits + n these are n.
+  static constexpr Real shift = Real(1.5) * static_cast<Real>(word{1} << constants::fraction_bits);
+  static words zero() { return __builtin_bit_cast(word, shift) - words{}; }
+};
+
+template <class Real, int W>
+struct lane_steps : several_steps<Real, W> {};
+
+/// e^x = 2^n e^r, n = round(x / ln 2).
 template <class Real, int W>
 [[gnu::always_inline]] inline lanes<Real, W> exp(lanes<Real, W> x) {
   using constants = lane_constants<Real>;
-  using whole = whole_numbers<Real, W>;
-  using numbers = typename whole::numbers;
-  const numbers in_range = smaller(larger(x, {constants::lowest}), {constants::highest}).each;
-  const numbers shifted = in_range * static_cast<Real>(1.4426950408889634074) + whole::all(), n = shifted - whole::all();
-  const numbers r = (in_range - n * constants::ln2_high) - n * constants::ln2_low;
-  constexpr auto inverse_factorial = [](int k) {
-    double product = 1;
-    for (int i = 2; i <= k; ++i) product *= i;
-    return static_cast<Real>(1 / product);
-  };
-  numbers sum = lanes<Real, W>(inverse_factorial(constants::exp_terms)).each;
-  for (int k = constants::exp_terms - 1; k >= 0; --k) sum = sum * r + inverse_factorial(k);
-  const auto half = whole::bits(n * Real(0.5) + whole::all());
-  return {sum * whole::power_of_two(half) * whole::power_of_two(whole::bits(shifted) - half)};
+  constexpr Real shift = Real(1.5) * static_cast<Real>(typename lanes<Real, W>::word{1} << constants::fraction_bits);
+  const auto in_range = smaller(larger(x, {constants::lowest}), {constants::highest}).each;
+  const auto n = (in_range * static_cast<Real>(1.4426950408889634074) + shift) - shift;  // adding it rounds
+  const auto r = (in_range - n * constants::ln2_high) - n * constants::ln2_low;
+  return {lane_steps<Real, W>::times_two_to(n, constants::exp_near_0(r))};
 }
 
-/// log x = n ln 2 + log(1 + f), 1 + f in [√½, √2): log(1 + f) = 2 artanh s, s = f / (2 + f), by its series.
+/// log x = n ln 2 + log(1 + f), of which the largest part, f, is exact.
 template <class Real, int W>
 [[gnu::always_inline]] inline lanes<Real, W> log(lanes<Real, W> x) {
-  using L = lanes<Real, W>;
   using constants = lane_constants<Real>;
-  using whole = whole_numbers<Real, W>;
-  using numbers = typename whole::numbers;
-  using words = typename whole::words;
-  const auto tiny = x < L(constants::least_normal);
-  const L normal = select(tiny, x * L(static_cast<Real>(typename L::word{1} << constants::fraction_bits)), x);
-  const words bits =
-      __builtin_bit_cast(words, normal.each) + ((constants::bias << constants::fraction_bits) - constants::sqrt_half);
-  const numbers f = __builtin_bit_cast(numbers, (bits & constants::fraction) + constants::sqrt_half) - Real(1);
-  const numbers n = whole::value((bits >> constants::fraction_bits) - constants::bias) -
-                    select(tiny, L(Real(constants::fraction_bits)), L(Real(0))).each;
-  const numbers s = f / (Real(2) + f), square = s * s;
-  numbers sum = L(Real(0)).each;
-  for (int k = constants::log_terms; k >= 1; --k) sum = (sum + static_cast<Real>(2.0 / (2 * k + 1))) * square;
-  // 2 s + s sum = f - s (f - sum): the largest part, f, is exact
-  const L result{n * constants::ln2_high + (f - (s * (f - sum) - n * constants::ln2_low))};
-  const L endless = infinity<Real>(), none = endless - endless;
-  return select(x == L(Real(0)), -endless, select(x < L(Real(0)), none, select(x < endless, result, x)));
+  const auto m = lane_steps<Real, W>::one_plus_f(x.each), n = lane_steps<Real, W>::exponent(x.each, m), f = m - Real(1);
+  const auto log_x = n * constants::ln2_high + (f + (constants::log_beside(f) + n * constants::ln2_low));
+  return {lane_steps<Real, W>::log_or_limit(x.each, log_x)};
+}
+
+/// log(1 + x) for x > -1: the log of the rounded sum, and what rounding took from f, whose weight is 1 / (1 + f).
+template <class Real, int W>
+lanes<Real, W> log1p(lanes<Real, W> x) {
+  using constants = lane_constants<Real>;
+  using numbers = typename lanes<Real, W>::numbers;
+  const numbers sum = x.each + Real(1), lost = x.each < Real(1e6) ? x.each - (sum - Real(1)) : numbers{};
+  const numbers m = lane_steps<Real, W>::one_plus_f(sum), n = lane_steps<Real, W>::exponent(sum, m), f = m - Real(1);
+  const numbers rest = lane_steps<Real, W>::times_two_to(-n, lost) * power_series(f, Real(1), Real(-1), Real(1));
+  const numbers log_sum = n * constants::ln2_high + (f + (constants::log_beside(f) + (n * constants::ln2_low + rest)));
+  return {lane_steps<Real, W>::log_or_limit(sum, log_sum)};
 }
 
 #endif
 
 }  // namespace DIMIX_TARGET
 }  // namespace dimix
+
+#include <dimix/core/avx512.hpp>

@@ -121,9 +121,8 @@ struct gradient_row {
 
   template <class Group>
   DIMIX_HD void operator()(const Group& group, view<Real, 1> tile, index_t row_index) const {
-    const index_t D = site.tokens.extent(1), S = states_of_a_row, step = position_walk::positions(S),
-                  rows = (D + step - 1) / step, b = row_index / rows, from = row_index % rows * step,
-                  to = smaller(D, from + step);
+    const index_t D = site.tokens.extent(1), S = states_of_a_row, rows = (D + positions - 1) / positions, b = row_index / rows,
+                  from = row_index % rows * positions, to = smaller(D, from + positions);
     const auto slope = tile.slice(0, S), prob = tile.slice(S, S),
                whole = tile.slice((2 + positions) * S, apart ? chunk.extent(3) : 0);
     const position_walk through{b, from, to, chunk.extent(1)};
