@@ -119,8 +119,7 @@ struct vector_group {
         for (; i + 4 * width <= n; i += 4 * width)
           for (int j = 0; j < 4; ++j) part[j] = op(part[j], f(lanes_of_indices{i + j * width}));
         for (; i + width <= n; i += width) part[0] = op(part[0], f(lanes_of_indices{i}));
-        const auto all = op(op(part[0], part[1]), op(part[2], part[3]));
-        for (int w = 0; w < width; ++w) total = op(total, all[w]);
+        total = op(total, across(op, op(op(part[0], part[1]), op(part[2], part[3]))));
       }
     for (; i < n; ++i) total = op(total, f(i));
     return total;
@@ -129,6 +128,19 @@ struct vector_group {
   DIMIX_HD void sync() const {}
 
  private:
+  /// op over the numbers of one lanes, half against half.
+  template <class Op, int W>
+  static Real across(Op op, lanes<Real, W> all) {
+    if constexpr (W == 2) {
+      return op(all[0], all[1]);
+    } else {
+      lanes<Real, W / 2> low, high;
+      __builtin_memcpy(&low.each, &all.each, sizeof low.each);
+      __builtin_memcpy(&high.each, reinterpret_cast<const char*>(&all.each) + sizeof low.each, sizeof high.each);
+      return across(op, op(low, high));
+    }
+  }
+
   template <class F>
   DIMIX_HD static constexpr bool takes_lanes() {
     if constexpr (width > 1)
