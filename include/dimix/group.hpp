@@ -87,7 +87,9 @@ struct lane_group {
 template <class At, class F>
 concept index_into = std::invocable<const F&, At>;
 template <class At, class Row>
-concept index_of = requires(const Row row, At i) { row.log_prob(i); };
+concept index_of = requires(const Row row, At i) {
+  row.log_prob(i);
+};
 template <class At, class Slope, class Write>
 concept slope_index = index_into<At, Slope> && std::invocable<const Write&, At, std::invoke_result_t<const Slope&, At>>;
 

@@ -110,6 +110,8 @@ struct log_weights {
     return most == -infinity<Real>() ? Real(0) : most;
   }
   DIMIX_HD exponentials above(Real top) const { return {log_prob, top}; }
+  /// Whether a part's sum above another part's top is too far from 1, or not a number.
+  DIMIX_HD bool needs_own_top(Real sum) const { return !(sum > Real(0x1p-64) && sum < Real(0x1p64)); }
 };
 
 /// Weights as they are, whose sum stays inside the range of Real.
@@ -122,6 +124,7 @@ struct plain_weights {
     return Real(0);
   }
   DIMIX_HD const Weight& above(Real) const { return weight; }
+  DIMIX_HD bool needs_own_top(Real) const { return false; }
 };
 
 /// At most 64 weights, of which one is drawn.
@@ -208,7 +211,6 @@ DIMIX_HD token draw_in_part(const Group& group, index_t first, index_t n, const 
 DIMIX_EXEC_CHECK_DISABLE
 template <class Real, class Group, class Weights>
 DIMIX_HD token draw_weighed(const Group& group, index_t S, const Weights& weights, random_block bits) {
-  constexpr Real range = Real(0x1p64);
   few_weights<Real> parts;
   if (S < 1) return -1;
   if (S <= parts.most) return draw_in_part<Real>(group, 0, S, weights.above(weights.top(group, 0, S)), bits.second());
@@ -221,7 +223,7 @@ DIMIX_HD token draw_weighed(const Group& group, index_t S, const Weights& weight
   for (index_t begin = 0; begin < S; begin += length) {
     const index_t n = smaller(length, S - begin);
     Real top = common, sum = sum_above(top, begin, n);
-    if (!(sum > 1 / range && sum < range)) {
+    if (weights.needs_own_top(sum)) {
       top = weights.top(group, begin, n);
       sum = sum_above(top, begin, n);
     }
@@ -273,7 +275,8 @@ DIMIX_HD token argmax(const Group& group, index_t S, const LogProb& log_prob) {
   Real most = -infinity<Real>();
   index_t first = 0;
   for (index_t begin = 0; begin < S; begin += length) {
-    const Real top = group.reduce(smaller(length, S - begin), -infinity<Real>(), maximum{}, values_from<LogProb>{log_prob, begin});
+    const Real top =
+        group.reduce(smaller(length, S - begin), -infinity<Real>(), maximum{}, values_from<LogProb>{log_prob, begin});
     if (top > most) most = top, first = begin;
   }
   for (index_t s = first; s < smaller(S, first + length); ++s)

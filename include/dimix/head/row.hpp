@@ -21,12 +21,17 @@ DIMIX_HD auto make_unnormalised_row(const Group& group, const Head& head, view<c
     return make_row<Real>(group, head, raw, at);
 }
 
+/// A draw from anything with log_prob(s), normalised or not; -1 where no state has a positive probability.
+template <class Group, class Law>
+DIMIX_HD token draw_law(const Group& group, const Law& law, index_t S, random_block bits) {
+  return draw_categorical(
+      group, S, [&]<index_of<Law> At>(At s) { return law.log_prob(s); }, bits);
+}
+
 /// A draw from a row of S states, normalised or not; -1 where no state has a positive probability. A certain state costs nothing.
 template <class Group, class Row>
 DIMIX_HD token draw_row(const Group& group, const Row& row, index_t S, random_block bits) {
-  if (row.fixed() >= 0) return row.fixed();
-  return draw_categorical(
-      group, S, [&]<index_of<Row> At>(At s) { return row.log_prob(s); }, bits);
+  return row.fixed() >= 0 ? row.fixed() : draw_law(group, row, S, bits);
 }
 /// By one thread.
 template <class Row>
