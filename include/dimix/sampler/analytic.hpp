@@ -53,7 +53,23 @@ struct analytic {
     if constexpr (requires { denoised.reversed(); })
       return denoised.reversed().draw(denoised.group(), S, bits);
     else
-      return draw_law(group_of(denoised), row(kernel, at, denoised()), S, bits);
+      return draw_row_of(kernel, at, S, denoised, bits);
+  }
+
+ private:
+  template <class Space, class Real, class Denoised>
+  DIMIX_HD token draw_row_of(const two_time_kernel<Space, Real>& kernel, const place& at, index_t S, const Denoised& denoised,
+                             random_block bits) const {
+    if (kernel.hit_t * kernel.prior(at.dim, at.now) == Real(0)) return at.now;  // frozen: no row has to be made
+    const auto made = denoised();
+    const auto step = reverse_row<Space, Real>::make(kernel, at.dim, at.now, made.log_prob(at.now));
+    using row_type = std::remove_const_t<decltype(made)>;
+    return draw_by_weight(group_of(denoised), S, reverse_probabilities<row_type, Space, Real>::make(made, step), bits);
+  }
+  template <class Kernel, class Denoised>
+  DIMIX_HD token draw_row_of(const Kernel& kernel, const place& at, index_t S, const Denoised& denoised,
+                             random_block bits) const {
+    return draw_law(group_of(denoised), row(kernel, at, denoised()), S, bits);
   }
 };
 
