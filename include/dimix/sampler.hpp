@@ -274,9 +274,10 @@ class sampler {
                                         else
                                           x = method.draw(kernel, at, S, denoised, bits_of);
                                       });
-    for (index_t i = 0; i < tokens.size(); ++i)
-      expects<numeric_error>(tokens.data()[i] >= 0, "sampler::step: item ", i / tokens.extent(1), " position ",
-                             i % tokens.extent(1), " has no state with a positive probability (non-finite logits?)");
+    const index_t missing = first_missing(view<const token, 2>(tokens));
+    if (missing < tokens.size())
+      fail<numeric_error>("sampler::step: item ", missing / D, " position ", missing % D,
+                          " has no state with a positive probability (non-finite logits?)");
     ++state.step;
   }
 

@@ -96,12 +96,14 @@ void draw_tokens(const Head& head, view<const token, 2> x_t, view<const Real, 4>
     const index_t b = row_index / M, m = row_index % M;
     for (index_t d = 0; d < D; ++d) {
       const place at{b, d, x_t(b, d)};
-      out(b, m, d) = draw_row(group, make_unnormalised_row<Real>(group, head, raw.row(b, m, d), at), S, random(what, items(b), step, m, d));
+      out(b, m, d) = draw_row(group, make_unnormalised_row<Real>(group, head, raw.row(b, m, d), at), S,
+                              random(what, items(b), step, m, d));
     }
   });
-  for (index_t i = 0; i < out.size(); ++i)
-    expects<numeric_error>(out.data()[i] >= 0, "draw_tokens: the row at flat index ", i, " of shape ", shape_of(out),
-                           " has no positive probability (non-finite logits?)");
+  const index_t missing = first_missing(view<const token, 3>(out));
+  if (missing < out.size())
+    fail<numeric_error>("draw_tokens: the row at flat index ", missing, " of shape ", shape_of(out),
+                        " has no positive probability (non-finite logits?)");
 }
 
 }  // namespace dimix

@@ -88,9 +88,10 @@ class reveal_sampler {
     if (options_.reconsider && state.scheduled.empty()) keep_shown(tokens, state.kept);
     if (state.kept.size() > 0) expects_shape("reveal_sampler::step: state.kept", state.kept.whole(), B, D);
     look(state, tokens, s, items);
-    for (index_t i = 0; i < proposed_.size(); ++i)
-      expects<numeric_error>(proposed_.data()[i] >= 0, "reveal_sampler::step: item ", i / D, " position ", i % D,
-                             " has no state with a positive probability (non-finite logits?)");
+    const index_t missing = first_missing<2>(proposed_);
+    if (missing < proposed_.size())
+      fail<numeric_error>("reveal_sampler::step: item ", missing / D, " position ", missing % D,
+                          " has no state with a positive probability (non-finite logits?)");
     if (state.scheduled.empty())
       for (index_t b = 0; b < B; ++b) state.scheduled.push_back(scheduled_of(masked_in(tokens.row(b)), t(b)));
     for (index_t b = 0; b < B; ++b) {
