@@ -10,10 +10,13 @@
 // A method says what a row is and how it is drawn; it is elementwise over the head's row:
 //   method.row(kernel, at, row)        -> log_prob(a) of p(x_s = a | x_t; λ)
 //   method.draw(kernel, at, S, denoised, bits_of)   a state with that law; denoised() makes the head's row, for a method that can
-//                                      do without it; bits_of(purpose, draw = 0) gives the position's random bits
+//                                      do without it; bits_of(purpose, draw = 0) gives the position's random bits. draw_denoised(denoised,
+//                                      S, bits) draws x_0 without making the row's normaliser, group_of(denoised) works on a row
 // and, optional, made on the host once per item:
 //   method.between(process, s, t)      the method of one step, with the numbers of the step in it: row and draw are asked of it
 //   method.correction(process, t, noise)   the same for a corrector step, which leaves the law of x_t as it is (predictor_corrector.hpp)
+//   Method::rows_are_reverse, Method::draws_rows    its rows are kernel.reverse's, and it draws from them: where these come from tables
+//                                      they are made in tiles of positions, by products (forward_process/table_rows.hpp)
 // Laws (tests/laws/sampler.hpp): rows sum to 1; draws follow rows (chi-square); ancestral and analytic have the same rows; the same
 // seed gives the same tokens for any batch, split or number of threads. With evidence (tests/laws/evidence.cpp): one step follows the law
 // of the mixture conditioned on it.

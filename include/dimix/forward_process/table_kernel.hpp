@@ -1,8 +1,8 @@
 // table_kernel: the laws between two times of a process whose noise has no closed form, from tables of S x S probabilities:
 //   q(x_s = a | x_0), q(x_t = y | x_0), q(x_t = y | x_s = a), and by Bayes' rule
 //   q(x_s = a | x_0, x_t = y) = q(y | a) q(a | x_0) / q(y | x_0)
-// The same calls as two_time_kernel (kernel.hpp); a row p(x_s | x_t) costs O(S^2) instead of O(S), a draw O(S). Trivially copyable: views
-// of tables that held_table_kernel, or whoever made them, keeps alive.
+// The same calls as two_time_kernel (kernel.hpp); a row p(x_s | x_t) costs O(S^2) instead of O(S) (many together: table_rows.hpp), a draw
+// O(S). Trivially copyable: views of tables that held_table_kernel, or whoever made them, keeps alive.
 #pragma once
 
 #include <dimix/core/categorical.hpp>
