@@ -29,7 +29,7 @@ DIMIX_HD vector_group<Real> one_member(const vector_group<Real>& group) {
   return group;
 }
 template <int W>
-DIMIX_HD lane_index<W> shifted(lane_index<W> i, index_t by) {
+DIMIX_HD lane_index<W> offset_by(lane_index<W> i, index_t by) {
   return {i.first + by};
 }
 
@@ -53,7 +53,7 @@ lanes<float, W> weight_above(lanes<float, W> x, float top) {
 }
 #endif
 }  // namespace DIMIX_TARGET
-DIMIX_HD constexpr index_t shifted(index_t i, index_t by) { return i + by; }
+DIMIX_HD constexpr index_t offset_by(index_t i, index_t by) { return i + by; }
 template <class Number, class Real>
 DIMIX_HD Number weight_above(Number x, Real top) {
   using std::exp;
@@ -82,7 +82,7 @@ struct values_from {
   DIMIX_EXEC_CHECK_DISABLE
   template <index_into<Value> At>
   DIMIX_HD auto operator()(At i) const {
-    return value(shifted(i, first));
+    return value(offset_by(i, first));
   }
 };
 
@@ -141,7 +141,7 @@ struct few_weights {
   DIMIX_HD void weigh_states(const Group& group, index_t first, index_t n, const Weight& of) {
     count = n;
     const view<Real, 1> to(weight, n);
-    one_member(group).for_each(n, [&]<index_into<Weight> At>(At i) { write(to, i, of(shifted(i, first))); });
+    one_member(group).for_each(n, [&]<index_into<Weight> At>(At i) { write(to, i, of(offset_by(i, first))); });
   }
   /// Sums of n states from `first` on in parts of `length`.
   DIMIX_EXEC_CHECK_DISABLE
