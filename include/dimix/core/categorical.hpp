@@ -15,6 +15,8 @@
 #include <dimix/denoiser.hpp>
 #include <dimix/group.hpp>
 
+#include <initializer_list>
+
 namespace dimix {
 
 /// What one member of a group runs by itself: its lanes, without the other threads.
