@@ -2,7 +2,10 @@
 // no more than the copy of its fixed logits (B, 1, D, S). `library` is sampler::step; `raw` is the same work in plain loops
 // over pointers, from the same random bits: a normaliser, and a draw from blocks of 64 states. One network call and x_t put
 // back in place are part of either. Axes: B, D, S (with the mask, where there is one), threads.
+// draws/library is draw_tokens, a token from every row of the logits without network or copy, and draws/maximum a loop that only finds every
+// row's maximum: over_maximum says how much a draw costs beyond looking at the row.
 // items: positions. Absorbing: 3/4 of the positions are masked, and a third of those is revealed.
+#include <dimix/marginal/functions.hpp>
 #include <dimix/sampler.hpp>
 
 #include "support.hpp"
@@ -252,9 +255,94 @@ void library(benchmark::State& state, const bench::shape& shape) {
   bench::report_against(state, seconds, p.raw_seconds);
 }
 
+/// Rows to draw from without a network in between.
+struct rows_of_logits {
+  bench::shape of;
+  index_t B, D, S;
+  int threads;
+  array<float, 4> logits;         // (B, 1, D, S)
+  array<token, 2> x_t;            // (B, D)
+  array<token, 3> drawn;          // (B, 1, D)
+  array<float, 2> highest;        // (B, D)
+  array<std::uint64_t, 1> items;  // (B)
+  dimix::cpu run_on;
+  double maximum_seconds = 0;
+
+  explicit rows_of_logits(const bench::shape& shape)
+      : of(shape),
+        B(shape[0]),
+        D(shape[1]),
+        S(shape[2]),
+        threads(static_cast<int>(shape[3])),
+        logits(B, 1, D, S),
+        x_t(B, D),
+        drawn(B, 1, D),
+        highest(B, D),
+        items(B),
+        run_on(threads) {
+    bench::fill_random(logits, 1);
+    for (index_t b = 0; b < B; ++b) items(b) = static_cast<std::uint64_t>(b);
+  }
+
+  static rows_of_logits& at(const bench::shape& shape) {
+    static std::unique_ptr<rows_of_logits> last;
+    if (!last || last->of != shape) {
+      last.reset();
+      last = std::make_unique<rows_of_logits>(shape);
+    }
+    return *last;
+  }
+
+  double bytes() const { return static_cast<double>(logits.size()) * sizeof(float); }
+  void draw() {
+    dimix::draw_tokens<float>(dimix::softmax{}, x_t, logits.whole(), S, dimix::rng{seed}, dimix::purpose::denoise, items, 0,
+                              drawn, run_on);
+  }
+  void maximum() {
+    run_on.for_each(B, [&](int, index_t b) {
+      for (index_t d = 0; d < D; ++d) highest(b, d) = highest_of(logits.data() + (b * D + d) * S);
+    });
+  }
+
+  /// 64 maxima side by side, which the compiler keeps in vectors.
+  float highest_of(const float* z) const {
+    constexpr index_t width = 64;
+    float most[width];
+    std::fill(most, most + width, -std::numeric_limits<float>::infinity());
+    index_t s = 0;
+    for (; s + width <= S; s += width)
+      for (index_t w = 0; w < width; ++w) most[w] = most[w] < z[s + w] ? z[s + w] : most[w];
+    for (; s < S; ++s) most[0] = most[0] < z[s] ? z[s] : most[0];
+    for (index_t half = width / 2; half > 0; half /= 2)
+      for (index_t w = 0; w < half; ++w) most[w] = most[w] < most[w + half] ? most[w + half] : most[w];
+    return most[0];
+  }
+};
+
+void maximum(benchmark::State& state, const bench::shape& shape) {
+  auto& p = rows_of_logits::at(shape);
+  p.maximum_seconds = bench::run_timed(state, [&] { p.maximum(); });
+  bench::report(state, p.maximum_seconds, p.bytes(), static_cast<double>(p.x_t.size()), p.threads);
+}
+
+void draws(benchmark::State& state, const bench::shape& shape) {
+  auto& p = rows_of_logits::at(shape);
+  const double seconds = bench::run_timed(state, [&] { p.draw(); });
+  bench::report(state, seconds, p.bytes(), static_cast<double>(p.x_t.size()), p.threads);
+  if (p.maximum_seconds > 0) state.counters["over_maximum"] = seconds / p.maximum_seconds;
+}
+
+const std::vector<std::string> axes{"B", "D", "S", "threads"};
+
+void register_draws(const bench::shape& shape) {
+  for (auto [what, run] : {std::pair{"maximum", &maximum}, std::pair{"library", &draws}})
+    benchmark::RegisterBenchmark(bench::name_of(std::string("sampler_step/draws/") + what, axes, shape).c_str(), run, shape)
+        ->UseRealTime()
+        ->Unit(benchmark::kMillisecond);
+}
+
 template <class Space>
 void register_space(const std::string& space, const bench::shape& shape) {
-  const std::vector<std::string> axes{"B", "D", "S", "threads"};
   for (auto [what, run] : {std::pair{"/raw", &raw<Space>}, std::pair{"/library", &library<Space>}})
     benchmark::RegisterBenchmark(bench::name_of("sampler_step/" + space + what, axes, shape).c_str(), run, shape)
         ->UseRealTime()
@@ -265,11 +353,12 @@ const bool registered = [] {
   const std::vector<bench::shape> usual{{16, 64, 64, 1},   {64, 64, 64, 1},  {16, 256, 64, 1},
                                         {16, 64, 256, 1},  {16, 64, 64, 2},  {64, 64, 18, 1},  // digits
                                         {1, 16, 50258, 1}, {1, 16, 50258, 2}};                 // a few tokens of GPT-2
-  const std::vector<bench::shape> large{{16, 3072, 256, 1}, {16, 3072, 256, 2}, {1, 1024, 50258, 1}, {1, 1024, 50258, 2}};
+  const std::vector<bench::shape> large{{16, 3072, 256, 1}, {16, 3072, 256, 2}, {4, 256, 50258, 1}, {4, 256, 50258, 2}};
   for (int threads : {1, 2}) bench::register_copy(threads);
-  for (const bench::shape& shape : bench::shapes_to_run({"B", "D", "S", "threads"}, usual, large)) {
+  for (const bench::shape& shape : bench::shapes_to_run(axes, usual, large)) {
     register_space<dimix::absorbing<>>("absorbing", shape);
     register_space<dimix::uniform<>>("uniform", shape);
+    register_draws(shape);
   }
   return true;
 }();

@@ -14,6 +14,7 @@
 #include <dimix/core/math.hpp>         // stable logarithms and exponentials
 #include <dimix/core/memory.hpp>       // for loops: what was given back, again
 #include <dimix/core/poisson.hpp>      // exact numbers of jumps
+#include <dimix/core/product.hpp>      // a few rows times a matrix that many share
 #include <dimix/core/rng.hpp>          // randomness as a value: Philox by purpose, item, step, draw, position
 #include <dimix/core/storage.hpp>      // bfloat16 and half for arrays of logits
 #include <dimix/core/view.hpp>         // a window on memory, with shape and memory space
@@ -25,6 +26,7 @@
 #include <dimix/forward_process/reverse_rate.hpp>  // x_0-prediction to rates of jumps
 #include <dimix/forward_process/score.hpp>         // x_0-prediction to score
 #include <dimix/forward_process/scores_of.hpp>     // the same for any process, and the rate of a jump back
+#include <dimix/forward_process/table_rows.hpp>    // rows of steps by tables, many at once
 #include <dimix/noise_schedule.hpp>                // how much survives at time t
 #include <dimix/state_space.hpp>                   // which values a position takes, and what noise draws from
 

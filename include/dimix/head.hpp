@@ -13,6 +13,7 @@
 // Laws (tests/laws/head.hpp): sum_s exp(log_prob(s)) = 1; backward = central difference of log_prob; a fixed row has zero gradient.
 //
 // optional, and said in head/concept.hpp:
+//   h.template unobserved<Real>(at)     the state of a row whose log_prob is right up to a constant, without a reduction: for draws
 //   using over = heads<Inner>         the heads that a head is over; what follows is theirs too
 //   H::reads_other_outputs            true where a row's backward reads outputs that it has written already
 //   H::reads_logits                   false where outputs are no log-probabilities, so that guidance may not add them up

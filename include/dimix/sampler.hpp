@@ -10,10 +10,13 @@
 // A method says what a row is and how it is drawn; it is elementwise over the head's row:
 //   method.row(kernel, at, row)        -> log_prob(a) of p(x_s = a | x_t; λ)
 //   method.draw(kernel, at, S, denoised, bits_of)   a state with that law; denoised() makes the head's row, for a method that can
-//                                      do without it; bits_of(purpose, draw = 0) gives the position's random bits
+//                                      do without it; bits_of(purpose, draw = 0) gives the position's random bits. draw_denoised(denoised,
+//                                      S, bits) draws x_0 without making the row's normaliser, group_of(denoised) works on a row
 // and, optional, made on the host once per item:
 //   method.between(process, s, t)      the method of one step, with the numbers of the step in it: row and draw are asked of it
 //   method.correction(process, t, noise)   the same for a corrector step, which leaves the law of x_t as it is (predictor_corrector.hpp)
+//   Method::rows_are_reverse, Method::draws_rows    its rows are kernel.reverse's, and it draws from them: where these come from tables
+//                                      they are made in tiles of positions, by products (forward_process/table_rows.hpp)
 // Laws (tests/laws/sampler.hpp): rows sum to 1; draws follow rows (chi-square); ancestral and analytic have the same rows; the same
 // seed gives the same tokens for any batch, split or number of threads. With evidence (tests/laws/evidence.cpp): one step follows the law
 // of the mixture conditioned on it.
@@ -22,6 +25,7 @@
 #include <dimix/backend.hpp>
 #include <dimix/core/array.hpp>
 #include <dimix/forward_process.hpp>
+#include <dimix/forward_process/table_rows.hpp>
 #include <dimix/head.hpp>
 #include <dimix/head/stepped.hpp>
 #include <dimix/latent.hpp>
@@ -34,6 +38,7 @@
 #include <dimix/sampler/tau_leaping.hpp>
 
 #include <algorithm>
+#include <memory>
 #include <utility>
 #include <vector>
 
@@ -61,10 +66,45 @@ auto method_between(const Method& method, const Process& process, double s, doub
     return method;
 }
 
+/// Methods whose rows are those of kernel.reverse say so, Method::rows_are_reverse = true, and those that draw from these rows,
+/// Method::draws_rows = true: where they come from tables, many are made at once.
+template <class Method>
+inline constexpr bool rows_are_reverse = requires {
+  requires Method::rows_are_reverse;
+};
+template <class Method>
+inline constexpr bool draws_rows = requires {
+  requires Method::draws_rows;
+};
+
 /// A method may have none: Method::has_rows = false. One that guides the network's rows says so: Method::guides = true.
 template <class Method>
 inline constexpr bool has_rows = !requires {
   requires !Method::has_rows;
+};
+
+/// What a method is given at a position: denoised() makes the head's row, draw(S, bits) draws x_0 from it.
+template <class Rows>
+struct denoised_at {
+  const Rows& rows_of;
+  const place& at;
+
+  auto operator()() const { return rows_of(at); }
+  token draw(index_t S, random_block bits) const { return rows_of.draw(at, S, bits); }
+  const auto& group() const { return rows_of.group; }
+};
+/// The same where p(x_s | x_t) has been made already, with others between the same times: reversed().
+template <class Rows, class Row>
+struct reversed_at : denoised_at<Rows> {
+  const Row& row;
+
+  const Row& reversed() const { return row; }
+};
+
+/// Whether a kernel has tables, so that rows p(x_s | x_t) are cheaper made together (forward_process/table_rows.hpp).
+template <class Kernel>
+inline constexpr bool has_tables = requires(const Kernel kernel) {
+  kernel.held_back;
 };
 
 template <class Real, class Process, class Net, class Method = ancestral, backend Backend = cpu>
@@ -96,10 +136,14 @@ class sampler {
     ask(x_t, s, t, {}, latents, step, classes, [&](index_t b) { return method_between(method_, process_, s(b), t(b)); });
     const index_t D = x_t.extent(1), S = process_.max_states();
     array<Real, 3> result(x_t.extent(0), D, S);  // (B, D, S)
-    each_position(x_t, [&](const auto& kernel, const auto& method, const place& at, const auto& denoised) {
-      const auto law = method.row(kernel, at, denoised());
-      for (index_t a = 0; a < S; ++a) result(at.item, at.dim, a) = std::exp(law.log_prob(a));
-    });
+    each_position<rows_are_reverse<Method>>(
+        x_t, [&](const auto& kernel, const auto& method, const place& at, const auto& denoised) {
+          const view<Real, 1> to = result.whole().row(at.item, at.dim);
+          if constexpr (requires { denoised.reversed(); })
+            denoised.group().for_each(S, [&](auto a) { write(to, a, denoised.reversed().prob(a)); });
+          else
+            write_row(denoised.group(), method.row(kernel, at, denoised()), to);
+        });
     return result;
   }
 
@@ -219,25 +263,46 @@ class sampler {
     const auto latents = choose_latents(state, tokens, t, items, given);  // (B, 1, L)
     ask(tokens, s, t, items, latents, state.step, given.classes, method_of);
     const bool argmax_tail = options_.argmax_tail || options_.last_candidates > 0;
-    each_position(tokens, [&](const auto& kernel, const auto& method, const place& at, const auto& denoised) {
-      const auto bits_of = [&](purpose what, index_t draw = 0) {
-        return random(what, items(at.item), state.step, draw, at.dim);
-      };
-      const bool last = s(at.item) == 0;
-      token& x = tokens(at.item, at.dim);
-      if (const token known = given.known(at); known >= 0)
-        x = kernel.draw_posterior(at.dim, known, at.now, bits_of(purpose::transition));
-      else if (last && likeliest.size() > 0)
-        x = likeliest(at.item, at.dim);
-      else if (last && argmax_tail)
-        x = argmax(S, [law = last_row(method, kernel, at, denoised())](index_t a) { return law.log_prob(a); });
-      else
-        x = method.draw(kernel, at, S, denoised, bits_of);
-    });
-    for (index_t i = 0; i < tokens.size(); ++i)
-      expects<numeric_error>(tokens.data()[i] >= 0, "sampler::step: item ", i / tokens.extent(1), " position ",
-                             i % tokens.extent(1), " has no state with a positive probability (non-finite logits?)");
+    each_position<draws_rows<Method>>(tokens,
+                                      [&](const auto& kernel, const auto& method, const place& at, const auto& denoised) {
+                                        const auto bits_of = [&](purpose what, index_t draw = 0) {
+                                          return random(what, items(at.item), state.step, draw, at.dim);
+                                        };
+                                        const bool last = s(at.item) == 0;
+                                        token& x = tokens(at.item, at.dim);
+                                        if (const token known = given.known(at); known >= 0)
+                                          x = kernel.draw_posterior(at.dim, known, at.now, bits_of(purpose::transition));
+                                        else if (last && likeliest.size() > 0)
+                                          x = likeliest(at.item, at.dim);
+                                        else if (last && argmax_tail)
+                                          x = most_probable_last(method, kernel, at, denoised, S);
+                                        else
+                                          x = method.draw(kernel, at, S, denoised, bits_of);
+                                      });
+    const index_t missing = first_missing(view<const token, 2>(tokens));
+    if (missing < tokens.size())
+      fail<numeric_error>("sampler::step: item ", missing / D, " position ", missing % D,
+                          " has no state with a positive probability (non-finite logits?)");
     ++state.step;
+  }
+
+  /// The state that a step to s = 0 takes instead of a draw.
+  template <class Step, class Kernel, class Denoised>
+  static token most_probable_last(const Step& method, const Kernel& kernel, const place& at, const Denoised& denoised,
+                                  index_t S) {
+    if constexpr (requires { denoised.reversed(); })
+      return most_probable_of(denoised.group(), denoised.reversed(), S);
+    else
+      return most_probable_of(denoised.group(), last_row(method, kernel, at, denoised()), S);
+  }
+
+  /// The probabilities of a row.
+  template <class Group, class Law>
+  static void write_row(const Group& group, const Law& law, view<Real, 1> to) {
+    group.for_each(to.extent(0), [&]<index_of<Law> At>(At a) {
+      using std::exp;
+      write(to, a, exp(law.log_prob(a)));
+    });
   }
 
   /// The row of a step to s = 0. A method without rows steps there by those of p(x_0 | x_t).
@@ -264,19 +329,50 @@ class sampler {
     kernels_.clear();
     methods_.clear();
     for (index_t b = 0; b < B; ++b) {
-      kernels_.push_back(process_.template between<Real>(s(b), t(b)));
+      // items at the same times share what a kernel holds
+      const bool same = b > 0 && s(b) == s(b - 1) && t(b) == t(b - 1);
+      kernels_.push_back(same ? kernels_.back() : process_.template between<Real>(s(b), t(b)));
       methods_.push_back(method_of(b));
     }
     call_.ask("sampler", step, x_t, t, items, latents, classes);
   }
 
-  /// f(kernel, method, at, denoised) for every position; denoised() makes the head's row, which costs a sweep over its states.
-  template <class F>
+  /// f(kernel, method, at, denoised) for every position; denoised() makes the head's row, denoised.draw(S, bits) draws from it: each costs a
+  /// sweep over its states. With InTiles, where there are tables, denoised.reversed() is the row p(x_s | x_t).
+  template <bool InTiles, class F>
   void each_position(view<const token, 2> x_t, const F& f) const {
-    call_.each_position(x_t, [&](const place& at, const auto& row_of) {
-      const auto item = static_cast<std::size_t>(at.item);
-      f(kernels_[item], methods_[item], at, [&] { return row_of(at); });
-    });
+    if constexpr (InTiles && has_tables<kernel_type>) {
+      const auto tables = make_tables();  // (B)
+      call_.each_tile(x_t, table_rows<Real>::rows, tables.front()->scratch(),
+                      [&](const auto& rows_of, view<Real, 1> tile, index_t b, index_t first, index_t count) {
+                        const auto at = [&](index_t i) { return place{b, first + i, x_t(b, first + i)}; };
+                        const auto item = static_cast<std::size_t>(b);
+                        (*tables[item])(
+                            rows_of.group, tile, count, [&](index_t i) { return at(i).now; },
+                            [&](index_t i) { return rows_of.unnormalised(at(i)); },
+                            [&](index_t i, const auto& row) {
+                              const place here = at(i);
+                              using rows_type = std::decay_t<decltype(rows_of)>;
+                              f(kernels_[item], methods_[item], here,
+                                reversed_at<rows_type, std::decay_t<decltype(row)>>{{rows_of, here}, row});
+                            });
+                      });
+    } else {
+      call_.each_position(x_t, [&](const place& at, const auto& rows_of) {
+        const auto item = static_cast<std::size_t>(at.item);
+        f(kernels_[item], methods_[item], at, denoised_at<std::decay_t<decltype(rows_of)>>{rows_of, at});
+      });
+    }
+  }
+
+  /// What makes the rows of each item: (B). Items at the same times share it.
+  auto make_tables() const {
+    std::vector<std::shared_ptr<const table_rows<Real>>> tables;
+    for (std::size_t b = 0; b < kernels_.size(); ++b)
+      tables.push_back(b > 0 && kernels_[b].held_back == kernels_[b - 1].held_back
+                           ? tables.back()
+                           : std::make_shared<const table_rows<Real>>(kernels_[b]));
+    return tables;
   }
 
   const Process process_;

@@ -239,8 +239,8 @@ TEST_CASE("laws: steps draw from rows of methods that jump at most once") {
 TEST_CASE("laws: the last step of a method that jumps is ancestral") {
   for_every_process([](const auto& process) {
     const auto rows = rows_of<double>(process, 0, 0.3, ancestral{});
-    CHECK(distance(rows_of<double>(process, 0, 0.3, euler{}), rows) == 0);
-    CHECK(distance(rows_of<double>(process, 0, 0.3, tau_leaping<single_jump>{}), rows) == 0);
+    CHECK(distance(rows_of<double>(process, 0, 0.3, euler{}), rows) < 1e-14);
+    CHECK(distance(rows_of<double>(process, 0, 0.3, tau_leaping<single_jump>{}), rows) < 1e-14);
     CHECK(distance(rows_of<double>(process, 0, 0.3, euler{.denoise_last = false}), rows) > 0.01);
     const laws::some_net<std::decay_t<decltype(process.space())>> net{process.space(), 1.0};
     const sample_options once{.batch = 50, .dims = 3, .steps = 1, .seed = 3};

@@ -1,67 +1,295 @@
-// Exact draws from a categorical row, in float as in double.
+// Exact draws from a categorical row, in float as in double, in one pass over it.
 //
-// A draw takes the row's log-probabilities (normalised or not) and 128 random bits. The row is cut into blocks of 64; the first
-// 64 bits choose a block and the second 64 a state in it. Widths are 64-bit fixed-point shares of sums in double, so that a
-// state's realised probability is its softmax within 1e-5 relative down to 1e-12 (a running sum in float loses everything below
-// 6e-8, a float Gumbel race everything below 1e-7; arXiv 2409.02908). The largest block and state get what the others leave.
+// A draw takes the row's log-probabilities (normalised or not) and 128 random bits. The row is cut into at most 64 parts of whole blocks of
+// 64 states. The pass keeps of each part its largest log-probability and the sum of exponentials above it, made while the part is in the
+// cache. The first 64 bits choose a part; it is weighed again, in blocks, and the second 64 bits choose a block and in it a state. Widths
+// are 64-bit fixed-point shares of sums, so that a state's realised probability is its softmax within 1e-5 relative down to 1e-12 (a
+// running sum in float loses everything below 6e-8, a float Gumbel race everything below 1e-7; arXiv 2409.02908). The largest part, block
+// and state get what the others leave.
+// Written over a group (group.hpp): its members, and the lanes of a processor, weigh a part together. The order of a sum is theirs, so that
+// another group draws another state only where the bits fall between the two roundings (tests/core/categorical_lanes.cpp).
 #pragma once
 
 #include <dimix/core/math.hpp>
 #include <dimix/core/rng.hpp>
 #include <dimix/denoiser.hpp>
+#include <dimix/group.hpp>
+
+#include <initializer_list>
 
 namespace dimix {
 
-/// exp(log_prob(s)) in double. A functor and no lambda, so that nvcc lets a log_prob of the host through.
-template <class LogProb>
-struct weight_of {
-  const LogProb& log_prob;
+/// What one member of a group runs by itself: its lanes, without the other threads.
+template <class Group>
+DIMIX_HD serial_group one_member(const Group&) {
+  return {};
+}
+
+inline namespace DIMIX_TARGET {
+template <class Real>
+DIMIX_HD vector_group<Real> one_member(const vector_group<Real>& group) {
+  return group;
+}
+template <int W>
+DIMIX_HD lane_index<W> offset_by(lane_index<W> i, index_t by) {
+  return {i.first + by};
+}
+
+#if DIMIX_LANE_BYTES > 0
+/// e^(x - top) in float within 2e-6 relative where |x - top| <= 87, 0 below and infinity above: half the arithmetic of exp, enough for a weight.
+template <int W>
+lanes<float, W> weight_above(lanes<float, W> x, float top) {
+  using whole = whole_numbers<float, W>;
+  using numbers = typename whole::numbers;
+  using signed_words = typename lanes<float, W>::truths;
+  constexpr float log2_e = 1.44269504f;
+  const numbers t = x.each * log2_e - lanes<float, W>(top * log2_e).each;
+  const numbers shifted = t + whole::all(), f = t - (shifted - whole::all());
+  // 2^f on [-1/2, 1/2], of degree 5 with the least relative error, 8e-8
+  numbers sum = lanes<float, W>(1.3276472e-3f).each;
+  for (const float next : {9.67554133e-3f, 5.55071327e-2f, 2.40221197e-1f, 6.93146967e-1f, 1.0f}) sum = sum * f + next;
+  const auto n = __builtin_bit_cast(signed_words, whole::bits(shifted));
+  const auto bounded = n > 128 ? n - n + 128 : n;
+  const lanes<float, W> result{sum * whole::power_of_two(__builtin_bit_cast(typename whole::words, bounded))};
+  return select(lanes<float, W>(t) < lanes<float, W>(-126.0f), lanes<float, W>(0.0f), result);
+}
+#endif
+}  // namespace DIMIX_TARGET
+DIMIX_HD constexpr index_t offset_by(index_t i, index_t by) { return i + by; }
+template <class Number, class Real>
+DIMIX_HD Number weight_above(Number x, Real top) {
+  using std::exp;
+  return exp(x - top);
+}
+
+/// The sum of n weights of a part. One thread alone adds in double, as it has one sum for all of them.
+DIMIX_EXEC_CHECK_DISABLE
+template <class Real, class Group, class Weight>
+DIMIX_HD Real sum_of_weights(const Group& group, index_t n, const Weight& weight) {
+  if constexpr (std::is_same_v<Group, serial_group>) {
+    double sum = 0;
+    for (index_t i = 0; i < n; ++i) sum += static_cast<double>(weight(i));
+    return static_cast<Real>(sum);
+  } else {
+    return group.reduce(n, Real(0), plus{}, weight);
+  }
+}
+
+/// Functors and no lambdas, so that nvcc lets a weight of the host through.
+template <class Value>
+struct values_from {
+  const Value& value;
+  index_t first;
 
   DIMIX_EXEC_CHECK_DISABLE
-  DIMIX_HD double operator()(index_t s) const {
-    using std::exp;
-    return static_cast<double>(exp(log_prob(s)));
+  template <index_into<Value> At>
+  DIMIX_HD auto operator()(At i) const {
+    return value(offset_by(i, first));
   }
 };
 
-/// A state s in [0, S) with probability exp(log_prob(s)) / sum. log_prob: index_t -> Real, -infinity allowed, evaluated up to three
-/// times per state and six times in one block; it need not be normalised, but exp of it must stay inside the range of Real. Returns
-/// -1 when the sum is not positive and finite: no state is possible, or a log-probability is NaN or too large. O(S), no memory.
+/// Weights as logarithms, of any finite size: above(top) are their exponentials over e^top.
+template <class Real, class LogProb>
+struct log_weights {
+  const LogProb& log_prob;
+
+  struct exponentials {
+    const LogProb& log_prob;
+    Real top;
+
+    DIMIX_EXEC_CHECK_DISABLE
+    template <index_into<LogProb> At>
+    DIMIX_HD auto operator()(At s) const {
+      return weight_above(log_prob(s), top);
+    }
+  };
+
+  /// The largest of n from `first` on; 0 where all are -infinity.
+  DIMIX_EXEC_CHECK_DISABLE
+  template <class Group>
+  DIMIX_HD Real top(const Group& group, index_t first, index_t n) const {
+    const Real most = group.reduce(n, -infinity<Real>(), maximum{}, values_from<LogProb>{log_prob, first});
+    return most == -infinity<Real>() ? Real(0) : most;
+  }
+  DIMIX_HD exponentials above(Real top) const { return {log_prob, top}; }
+  /// Whether a part's sum above another part's top is too far from 1, or not a number.
+  DIMIX_HD bool needs_own_top(Real sum) const { return !(sum > Real(0x1p-64) && sum < Real(0x1p64)); }
+};
+
+/// Weights as they are, whose sum stays inside the range of Real.
+template <class Real, class Weight>
+struct plain_weights {
+  const Weight& weight;
+
+  template <class Group>
+  DIMIX_HD Real top(const Group&, index_t, index_t) const {
+    return Real(0);
+  }
+  DIMIX_HD const Weight& above(Real) const { return weight; }
+  DIMIX_HD bool needs_own_top(Real) const { return false; }
+};
+
+/// At most 64 weights, of which one is drawn.
+template <class Real>
+struct few_weights {
+  static constexpr index_t most = 64;
+
+  Real weight[most];
+  index_t count = 0;
+
+  /// Single weights of n <= 64 states from `first` on.
+  DIMIX_EXEC_CHECK_DISABLE
+  template <class Group, class Weight>
+  DIMIX_HD void weigh_states(const Group& group, index_t first, index_t n, const Weight& of) {
+    count = n;
+    const view<Real, 1> to(weight, n);
+    one_member(group).for_each(n, [&]<index_into<Weight> At>(At i) { write(to, i, of(offset_by(i, first))); });
+  }
+  /// Sums of n states from `first` on in parts of `length`.
+  DIMIX_EXEC_CHECK_DISABLE
+  template <class Group, class Weight>
+  DIMIX_HD void weigh_parts(const Group& group, index_t first, index_t n, index_t length, const Weight& of) {
+    count = 0;
+    for (index_t begin = 0; begin < n; begin += length)
+      weight[count++] = sum_of_weights<Real>(group, smaller(length, n - begin), values_from<Weight>{of, first + begin});
+  }
+
+  /// How many of the 2^64 words stand for a weight of 1; 0 where the sum is not positive and finite.
+  template <class Group>
+  DIMIX_HD double words(const Group& group) const {
+    const double total = static_cast<double>(one_member(group).reduce(count, Real(0), plus{}, each()));
+    return total > 0 && total < infinity<double>() ? 0x1.0p64 / total : 0;
+  }
+  /// The i in whose share `left` lies: weight * words each, and for the largest all that the others leave. `left` becomes the place in it.
+  template <class Group>
+  DIMIX_HD index_t pick(const Group& group, double words, std::uint64_t& left) const {
+    const Real highest = one_member(group).reduce(count, Real(0), maximum{}, each());
+    index_t largest = -1;
+    for (index_t i = 0; i < count; ++i) {
+      if (largest < 0 && weight[i] == highest) {
+        largest = i;
+        continue;
+      }
+      const auto width = static_cast<std::uint64_t>(static_cast<double>(weight[i]) * words);
+      if (left < width) return i;
+      left -= width;
+    }
+    return largest;
+  }
+
+ private:
+  DIMIX_HD auto each() const {
+    return [all = view<const Real, 1>(weight, count)](auto i) { return read<Real>(all, i); };
+  }
+};
+
+/// The length of at most 64 parts of n states, in whole blocks of 64.
+DIMIX_HD constexpr index_t part_length(index_t n) { return 64 * ((n + 64 * 64 - 1) / (64 * 64)); }
+
+/// The state among n from `first` on, which share a top, with all 64 bits of a word; -1 where no weight is positive and finite.
+DIMIX_EXEC_CHECK_DISABLE
+template <class Real, class Group, class Weight>
+DIMIX_HD token draw_in_part(const Group& group, index_t first, index_t n, const Weight& weight, std::uint64_t bits) {
+  few_weights<Real> few;
+  double words = 0;
+  std::uint64_t left = ~bits;
+  for (;;) {
+    const index_t length = n > few.most ? part_length(n) : 1;
+    if (length == 1)
+      few.weigh_states(group, first, n, weight);
+    else
+      few.weigh_parts(group, first, n, length, weight);
+    if (words == 0) words = few.words(group);
+    if (words == 0) return -1;
+    const index_t begin = few.pick(group, words, left) * length;
+    first += begin;
+    if (length == 1) return static_cast<token>(first);
+    n = smaller(length, n - begin);
+  }
+}
+
+/// The draw, from log_weights or plain_weights. Parts are weighed above the top of the first one, so that no other needs its own; but for one
+/// that is so much larger or smaller that its sum would leave the range of Real.
+DIMIX_EXEC_CHECK_DISABLE
+template <class Real, class Group, class Weights>
+DIMIX_HD token draw_weighed(const Group& group, index_t S, const Weights& weights, random_block bits) {
+  few_weights<Real> parts;
+  if (S < 1) return -1;
+  if (S <= parts.most) return draw_in_part<Real>(group, 0, S, weights.above(weights.top(group, 0, S)), bits.second());
+  const index_t length = part_length(S);
+  const auto sum_above = [&](Real top, index_t begin, index_t n) {
+    const auto weight = weights.above(top);
+    return sum_of_weights<Real>(group, n, values_from<std::decay_t<decltype(weight)>>{weight, begin});
+  };
+  Real tops[few_weights<Real>::most], common = weights.top(group, 0, length), highest = -infinity<Real>();
+  for (index_t begin = 0; begin < S; begin += length) {
+    const index_t n = smaller(length, S - begin);
+    Real top = common, sum = sum_above(top, begin, n);
+    if (weights.needs_own_top(sum)) {
+      top = weights.top(group, begin, n);
+      sum = sum_above(top, begin, n);
+    }
+    if (sum > Real(0)) highest = larger(highest, top);
+    tops[parts.count] = top;
+    parts.weight[parts.count++] = sum;
+  }
+  for (index_t i = 0; i < parts.count; ++i) {
+    using std::exp;
+    if (tops[i] != highest && parts.weight[i] != Real(0)) parts.weight[i] *= exp(tops[i] - highest);
+  }
+  const double words = parts.words(group);
+  if (words == 0) return -1;
+  std::uint64_t left = ~bits.first();
+  const index_t i = parts.pick(group, words, left), first = i * length;
+  return draw_in_part<Real>(group, first, smaller(length, S - first), weights.above(tops[i]), bits.second());
+}
+
+/// A state s in [0, S) with probability exp(log_prob(s)) / sum. log_prob: index_t -> Real, and lanes of them if it takes them; of any
+/// finite size, not normalised, -infinity allowed; evaluated twice a state, the second time while it is in the cache, and again in one
+/// part. Returns -1 where the sum is not positive and finite: no state is possible, or a log-probability is NaN or infinite. O(S), 1 kB.
+DIMIX_EXEC_CHECK_DISABLE
+template <class Group, class LogProb>
+DIMIX_HD token draw_categorical(const Group& group, index_t S, const LogProb& log_prob, random_block bits) {
+  using Real = std::decay_t<decltype(log_prob(index_t{0}))>;
+  return draw_weighed<Real>(group, S, log_weights<Real, LogProb>{log_prob}, bits);
+}
+/// By one thread.
 DIMIX_EXEC_CHECK_DISABLE
 template <class LogProb>
 DIMIX_HD token draw_categorical(index_t S, const LogProb& log_prob, random_block bits) {
-  constexpr index_t block = 64;
-  const index_t blocks = (S + block - 1) / block;
-  const weight_of<LogProb> weight{log_prob};
-  const auto block_sum = [&](index_t i) {
-    double sum = 0;
-    for (index_t s = i * block; s < smaller(S, (i + 1) * block); ++s) sum += weight(s);
-    return sum;
-  };
-
-  double total = 0, most = -1;
-  index_t largest = 0;
-  for (index_t i = 0; i < blocks; ++i) {
-    const double sum = block_sum(i);
-    total += sum;
-    if (sum > most) largest = i, most = sum;
-  }
-  if (!(total > 0 && total < infinity<double>())) return -1;
-  const index_t chosen = pick_by_share(blocks, total, bits.first(), block_sum, largest), first = chosen * block;
-  const index_t count = smaller(S - first, block);
-  const auto in_block = [&](index_t i) { return weight(first + i); };
-  return static_cast<token>(first +
-                            pick_by_share(count, block_sum(chosen), bits.second(), in_block, largest_of(count, in_block)));
+  return draw_categorical(serial_group{}, S, log_prob, bits);
 }
 
-/// The most probable state, the first of equals.
+/// The same with probability weight(s) / sum: weight(s) >= 0, whose sum stays inside the range of its type.
+DIMIX_EXEC_CHECK_DISABLE
+template <class Group, class Weight>
+DIMIX_HD token draw_by_weight(const Group& group, index_t S, const Weight& weight, random_block bits) {
+  using Real = std::decay_t<decltype(weight(index_t{0}))>;
+  return draw_weighed<Real>(group, S, plain_weights<Real, Weight>{weight}, bits);
+}
+
+/// The most probable state, the first of equals. One pass, and a second look at 1024 states.
+DIMIX_EXEC_CHECK_DISABLE
+template <class Group, class LogProb>
+DIMIX_HD token argmax(const Group& group, index_t S, const LogProb& log_prob) {
+  using Real = std::decay_t<decltype(log_prob(index_t{0}))>;
+  constexpr index_t length = 1024;
+  Real most = -infinity<Real>();
+  index_t first = 0;
+  for (index_t begin = 0; begin < S; begin += length) {
+    const Real top =
+        group.reduce(smaller(length, S - begin), -infinity<Real>(), maximum{}, values_from<LogProb>{log_prob, begin});
+    if (top > most) most = top, first = begin;
+  }
+  for (index_t s = first; s < smaller(S, first + length); ++s)
+    if (log_prob(s) == most) return static_cast<token>(s);
+  return 0;
+}
+/// By one thread.
 DIMIX_EXEC_CHECK_DISABLE
 template <class LogProb>
 DIMIX_HD token argmax(index_t S, const LogProb& log_prob) {
-  index_t best = 0;
-  for (index_t s = 1; s < S; ++s)
-    if (log_prob(s) > log_prob(best)) best = s;
-  return static_cast<token>(best);
+  return argmax(serial_group{}, S, log_prob);
 }
 
 /// The race of MDLM, SEDD and SDTT: argmax_s w(s) / (1e-10 - log(u(s) + 1e-10)), one uniform per state (sdtt

@@ -6,6 +6,7 @@
 #include <dimix/core/rng.hpp>
 #include <dimix/denoiser.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <ostream>
 
@@ -59,6 +60,12 @@ void expects_tokens(Name name, view<const token, 2> tokens, const Space& space) 
     for (index_t d = 0; d < tokens.extent(1); ++d)
       expects(tokens(b, d) >= 0 && tokens(b, d) < space.states(d), name, "[", b, ", ", d, "] = ", tokens(b, d),
               " is not a state: it must lie in [0, ", space.states(d), ")");
+}
+
+/// The flat index of the first token that is none (-1), or how many there are.
+template <int Rank>
+index_t first_missing(view<const token, Rank> tokens) {
+  return std::find_if(tokens.begin(), tokens.end(), [](token x) { return x < 0; }) - tokens.begin();
 }
 
 /// Throws unless the counters fit the layout of random bits (core/rng.hpp).

@@ -152,6 +152,45 @@ struct denoised_reverse_row {
   }
 };
 
+/// The same row as probabilities, of one state or of lanes of them, for draws: p(a) = kept p_0(a) + hit π(a), with one pair of numbers for y and
+/// one for all others.
+template <class Row, class Space, class Real>
+struct reverse_probabilities {
+  Row denoised;
+  two_time_kernel<Space, Real> kernel;
+  index_t d;
+  token y;
+  Real kept_same, kept_other, hit_same, hit_other;
+
+  DIMIX_HD static reverse_probabilities make(const Row& denoised, const reverse_row<Space, Real>& step) {
+    using std::exp, std::log;
+    const auto& kernel = step.kernel;
+    const Real comes = kernel.jump * kernel.prior(step.d, step.y), stays = kernel.stay + comes;
+    const auto kept = [&](Real came, Real log_z) { return exp(log(came) + log(kernel.kept_s) - log_z); };
+    const auto hit = [&](Real came) { return exp(log(came) + log(kernel.hit_s) + step.log_w); };
+    return {denoised,   kernel,    step.d, step.y, kept(stays, step.log_z_same), kept(comes, step.log_z_other),
+            hit(stays), hit(comes)};
+  }
+
+  template <index_of<Row> At>
+  DIMIX_HD auto operator()(At a) const {
+    using std::exp;
+    using number = typename number_at<Real, At>::type;
+    const auto is_y = equals<Real>(a, y);
+    return select(is_y, number(kept_same), number(kept_other)) * exp(denoised.log_prob(a)) +
+           select(is_y, number(hit_same), number(hit_other)) * prior(a);
+  }
+
+ private:
+  DIMIX_HD Real prior(index_t a) const { return kernel.prior(d, static_cast<token>(a)); }
+  template <int W>
+  lanes<Real, W> prior(lane_index<W> a) const {
+    lanes<Real, W> result;
+    for (int w = 0; w < W; ++w) result.each[w] = prior(a.first + w);
+    return result;
+  }
+};
+
 template <class Space, class Real>
 template <class Row>
 DIMIX_HD auto two_time_kernel<Space, Real>::reverse(index_t d, token y, const Row& denoised) const {

@@ -1,8 +1,8 @@
 // table_kernel: the laws between two times of a process whose noise has no closed form, from tables of S x S probabilities:
 //   q(x_s = a | x_0), q(x_t = y | x_0), q(x_t = y | x_s = a), and by Bayes' rule
 //   q(x_s = a | x_0, x_t = y) = q(y | a) q(a | x_0) / q(y | x_0)
-// The same calls as two_time_kernel (kernel.hpp); a row p(x_s | x_t) costs O(S^2) instead of O(S), a draw O(S). Trivially copyable: views
-// of tables that held_table_kernel, or whoever made them, keeps alive.
+// The same calls as two_time_kernel (kernel.hpp); a row p(x_s | x_t) costs O(S^2) instead of O(S) (many together: table_rows.hpp), a draw
+// O(S). Trivially copyable: views of tables that held_table_kernel, or whoever made them, keeps alive.
 #pragma once
 
 #include <dimix/core/categorical.hpp>
@@ -57,10 +57,24 @@ struct table_reverse_row {
   }
 };
 
+/// q(x_t = y | x_s) q(x_s | x_0) of one y and x_0, times a number that keeps products in the range of a float.
+template <class Real>
+struct table_posterior_weights {
+  view<const Real, 1> back, made;  // (S)
+
+  template <class At>
+  DIMIX_HD auto operator()(At a) const {
+    using number = typename number_at<Real, At>::type;
+    const number scale(sizeof(Real) == 4 ? Real(0x1p60f) : Real(1));
+    return (read<Real>(back, a) * scale) * (read<Real>(made, a) * scale);
+  }
+};
+
 template <class Space, class Real>
 struct table_kernel {
   [[no_unique_address]] Space space;
   view<const Real, 2> to_s, to_t, step;  // (S, S)  q(x_s | x_0), q(x_t | x_0), q(x_t | x_s)
+  view<const Real, 2> back = {};         // (S, S)  the last with x_t first, for draws in lanes; may be empty
 
   DIMIX_HD Real prior(index_t d, token s) const { return static_cast<Real>(space.prior(d, s)); }
   /// q(x_s = a | x_0)
@@ -86,6 +100,15 @@ struct table_kernel {
     return drawn < 0 ? y : drawn;
   }
 
+  /// The same with a group at work.
+  template <class Group>
+  DIMIX_HD token draw_posterior(const Group& group, index_t d, token x_0, token y, random_block bits) const {
+    if (back.empty()) return draw_posterior(d, x_0, y, bits);
+    const table_posterior_weights<Real> weights{back.row(y), to_s.row(x_0)};
+    const token drawn = draw_by_weight(group, space.max_states(), weights, bits);
+    return drawn < 0 ? y : drawn;
+  }
+
   /// The row p(x_s | x_t = y) of a denoiser's row p(x_0 | x_t): log_prob(a), O(S).
   template <class Row>
   DIMIX_HD auto reverse(index_t, token y, const Row& denoised) const {
@@ -106,7 +129,7 @@ struct table_kernel {
 /// A table_kernel that keeps its tables alive. Host only; for a device, copy the tables and make a table_kernel of their views.
 template <class Space, class Real>
 struct held_table_kernel : table_kernel<Space, Real> {
-  std::shared_ptr<const array<Real, 2>> held_s, held_t, held_step;
+  std::shared_ptr<const array<Real, 2>> held_s, held_t, held_step, held_back;
   std::shared_ptr<const table> wide_t;  // (S, S)  q(x_t | x_0) in double, for who inverts it
 
   held_table_kernel(const Space& states, std::shared_ptr<const array<Real, 2>> s, std::shared_ptr<const array<Real, 2>> t,
@@ -115,7 +138,18 @@ struct held_table_kernel : table_kernel<Space, Real> {
         held_s(std::move(s)),
         held_t(std::move(t)),
         held_step(std::move(between)),
-        wide_t(std::move(wide)) {}
+        held_back(transposed(*held_step)),
+        wide_t(std::move(wide)) {
+    this->back = *held_back;
+  }
+
+ private:
+  static std::shared_ptr<const array<Real, 2>> transposed(const array<Real, 2>& step) {
+    auto back = std::make_shared<array<Real, 2>>(step.extent(1), step.extent(0));  // (S, S)
+    for (index_t y = 0; y < back->extent(0); ++y)
+      for (index_t a = 0; a < back->extent(1); ++a) (*back)(y, a) = step(a, y);
+    return back;
+  }
 };
 
 }  // namespace dimix

@@ -143,8 +143,7 @@ struct guided_rows {
   template <class Kernel, class Denoised, class Bits>
   DIMIX_HD token draw(const Kernel& kernel, const place& at, index_t S, const Denoised& denoised, const Bits& bits_of) const {
     const auto law = row(kernel, at, denoised());
-    return draw_categorical(
-        S, [&](index_t a) { return law.log_prob(a); }, bits_of(purpose::transition));
+    return draw_law(group_of(denoised), law, S, bits_of(purpose::transition));
   }
 };
 

@@ -71,6 +71,13 @@ DIMIX_HD kept_row<typename Head::template state<Real>, Real> keep_row(const Grou
   }
 }
 
+/// A head that can do without a look at the outputs where only the ratios of a row's probabilities count, as in a draw, gives the state of such
+/// a row: log_prob(s) is right up to a constant. Optional.
+template <class H, class Real>
+concept draws_unobserved = requires(const H h, place at) {
+  { h.template unobserved<Real>(at) } -> std::same_as<typename H::template state<Real>>;
+};
+
 /// A head over others names them once: using over = heads<Inner>. What is said of them below is then said of it.
 template <class... Heads>
 struct heads {};

@@ -41,6 +41,11 @@ struct padded {
     return inner.template observe<Real>(group, raw.slice(0, used(at)), at);
   }
 
+  template <class Real>
+  DIMIX_HD state<Real> unobserved(const place& at) const requires draws_unobserved<Head, Real> {
+    return inner.template unobserved<Real>(at);
+  }
+
   template <class Real, class Storage>
   DIMIX_HD auto row(view<const Storage, 1> raw, place at, state<Real> remembered) const {
     const auto own = inner.template row<Real>(raw.slice(0, used(at)), at, remembered);

@@ -70,6 +70,18 @@ DIMIX_HD Real least_kept(const Group& group, const Row& row, index_t S, Real nee
   return low;
 }
 
+struct no_cut {
+  double tau;
+  template <class Real>
+  DIMIX_HD Real scale() const {
+    return static_cast<Real>(1 / tau);
+  }
+  template <class Real, class Group, class Row>
+  DIMIX_HD Real least(const Group&, const Row&, index_t) const {
+    return -infinity<Real>();
+  }
+};
+
 /// What the three have in common. Cut: cut.scale<Real>(), cut.least(group, row, S).
 template <class Head, class Cut>
 struct reshaped_head {
@@ -96,23 +108,18 @@ struct reshaped_head {
     return seen;
   }
 
+  /// Where nothing is cut off, states keep their ratios whatever the normalisers.
+  template <class Real>
+  DIMIX_HD state<Real> unobserved(const place& at) const
+      requires(draws_unobserved<Head, Real>&& std::is_same_v<Cut, no_cut>) {
+    return {base.template unobserved<Real>(at), -infinity<Real>(), Real(0)};
+  }
+
   template <class Real, class Storage>
   DIMIX_HD auto row(view<const Storage, 1> raw, place at, state<Real> seen) const {
     const auto given = base.template row<Real>(raw, at, seen.inner);
     return reshaped_row<std::remove_const_t<decltype(given)>, Real>{given, cut.template scale<Real>(), seen.least,
                                                                     seen.log_normaliser};
-  }
-};
-
-struct no_cut {
-  double tau;
-  template <class Real>
-  DIMIX_HD Real scale() const {
-    return static_cast<Real>(1 / tau);
-  }
-  template <class Real, class Group, class Row>
-  DIMIX_HD Real least(const Group&, const Row&, index_t) const {
-    return -infinity<Real>();
   }
 };
 

@@ -82,6 +82,12 @@ struct softmax {
         group, raw.extent(0), [&](auto s) { return read<Real>(raw, s); }, weights);
   }
 
+  /// What stands in for the normaliser where only ratios count.
+  template <class Real>
+  DIMIX_HD Real unobserved(const place&) const {
+    return Real(0);
+  }
+
   template <class Real, class Storage>
   DIMIX_HD softmax_row<Real, Storage> row(view<const Storage, 1> raw, place, Real log_normaliser) const {
     return {raw, log_normaliser};

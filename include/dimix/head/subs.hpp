@@ -60,6 +60,11 @@ struct subs {
     return {Real(0), Real(1)};
   }
 
+  template <class Real>
+  DIMIX_HD Real unobserved(const place&) const {
+    return Real(0);
+  }
+
   template <class Real, class Storage>
   DIMIX_HD subs_row<Real, Storage> row(view<const Storage, 1> raw, place at, Real log_normaliser) const {
     return {{raw, log_normaliser}, at.now, mask, static_cast<Real>(excluded)};

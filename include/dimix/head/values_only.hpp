@@ -23,6 +23,11 @@ struct values_only {
     return subs{mask}.keep<Real>(group, raw, {at.item, at.dim, mask}, weights);
   }
 
+  template <class Real>
+  DIMIX_HD Real unobserved(const place&) const {
+    return Real(0);
+  }
+
   template <class Real, class Storage>
   DIMIX_HD subs_row<Real, Storage> row(view<const Storage, 1> raw, place at, Real log_normaliser) const {
     return subs{mask}.row<Real>(raw, {at.item, at.dim, mask}, log_normaliser);

@@ -73,8 +73,9 @@ struct draw_token_row {
   template <class Group>
   DIMIX_HD void operator()(const Group& group, view<Real, 1>, index_t row_index) const {
     const index_t M = out.extent(1), D = out.extent(2), b = row_index / (M * D), m = row_index / D % M, d = row_index % D;
-    const auto row = make_row<Real>(group, head, raw.row(b, m, d), place{b, d, x_t(b, d)});
-    if (group.leader()) out(b, m, d) = draw_row(row, states, random(what, items(b), step, m, d));
+    const auto row = make_unnormalised_row<Real>(group, head, raw.row(b, m, d), place{b, d, x_t(b, d)});
+    const token drawn = draw_row(group, row, states, random(what, items(b), step, m, d));
+    if (group.leader()) out(b, m, d) = drawn;
   }
 };
 

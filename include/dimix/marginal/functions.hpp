@@ -113,10 +113,11 @@ void draw_tokens(const Head& head, view_of<Backend, const token, 2> x_t, view_of
   expects_draws("draw_tokens", step, M - 1, D);
   sweep<Real>(run_on, B * M * D, 0, head.outputs(S),
               draw_token_row<Real, Head>{head, local(x_t), local(raw), S, random, what, local(items), step, local(out)});
-  if constexpr (!asynchronous<Backend>)
-    for (index_t i = 0; i < out.size(); ++i)
-      expects<numeric_error>(out.data()[i] >= 0, "draw_tokens: the row at flat index ", i, " of shape ", shape_of(out),
-                             " has no positive probability (non-finite logits?)");
+  if constexpr (!asynchronous<Backend>) {
+    const index_t missing = first_missing(view<const token, 3>(out));
+    expects<numeric_error>(missing == out.size(), "draw_tokens: the row at flat index ", missing, " of shape ", shape_of(out),
+                           " has no positive probability (non-finite logits?)");
+  }
 }
 
 }  // namespace dimix

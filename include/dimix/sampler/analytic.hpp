@@ -6,6 +6,7 @@
 #include <dimix/core/categorical.hpp>
 #include <dimix/forward_process/score.hpp>
 #include <dimix/head.hpp>
+#include <dimix/sampler/ancestral.hpp>
 
 namespace dimix {
 
@@ -31,6 +32,8 @@ struct analytic_row {
 };
 
 struct analytic {
+  static constexpr bool rows_are_reverse = true, draws_rows = true;
+
   template <class Space, class Real, class Row>
   DIMIX_HD auto row(const two_time_kernel<Space, Real>& kernel, const place& at, const Row& denoised) const {
     return analytic_row<Row, Space, Real>{denoised,
@@ -46,9 +49,27 @@ struct analytic {
   DIMIX_EXEC_CHECK_DISABLE
   template <class Kernel, class Denoised, class Bits>
   DIMIX_HD token draw(const Kernel& kernel, const place& at, index_t S, const Denoised& denoised, const Bits& bits_of) const {
-    const auto law = row(kernel, at, denoised());
-    return draw_categorical(
-        S, [&](index_t a) { return law.log_prob(a); }, bits_of(purpose::transition));
+    const random_block bits = bits_of(purpose::transition);
+    if constexpr (requires { denoised.reversed(); })
+      return denoised.reversed().draw(denoised.group(), S, bits);
+    else
+      return draw_row_of(kernel, at, S, denoised, bits);
+  }
+
+ private:
+  template <class Space, class Real, class Denoised>
+  DIMIX_HD token draw_row_of(const two_time_kernel<Space, Real>& kernel, const place& at, index_t S, const Denoised& denoised,
+                             random_block bits) const {
+    if (kernel.hit_t * kernel.prior(at.dim, at.now) == Real(0)) return at.now;  // frozen: no row has to be made
+    const auto made = denoised();
+    const auto step = reverse_row<Space, Real>::make(kernel, at.dim, at.now, made.log_prob(at.now));
+    using row_type = std::remove_const_t<decltype(made)>;
+    return draw_by_weight(group_of(denoised), S, reverse_probabilities<row_type, Space, Real>::make(made, step), bits);
+  }
+  template <class Kernel, class Denoised>
+  DIMIX_HD token draw_row_of(const Kernel& kernel, const place& at, index_t S, const Denoised& denoised,
+                             random_block bits) const {
+    return draw_law(group_of(denoised), row(kernel, at, denoised()), S, bits);
   }
 };
 

@@ -8,6 +8,25 @@
 
 namespace dimix {
 
+/// The group that a denoised() of a sampler works with; another callable that makes a row is one thread's.
+template <class Denoised>
+DIMIX_HD auto group_of(const Denoised& denoised) {
+  if constexpr (requires { denoised.group(); })
+    return denoised.group();
+  else
+    return serial_group{};
+}
+
+/// x_0 from the denoiser's row, which a denoised() of a sampler draws without its normaliser.
+DIMIX_EXEC_CHECK_DISABLE
+template <class Denoised>
+DIMIX_HD token draw_denoised(const Denoised& denoised, index_t S, random_block bits) {
+  if constexpr (requires { denoised.draw(S, bits); })
+    return denoised.draw(S, bits);
+  else
+    return draw_row(denoised(), S, bits);
+}
+
 /// A draw with the kernel of the position. A functor and no lambda, so that nvcc lets callables of the host through.
 template <class Denoised, class Bits>
 struct ancestral_draw {
@@ -26,12 +45,18 @@ struct ancestral_draw {
       const token x_s = kernel.draw_posterior(at.dim, -1, at.now, transition);
       if (x_s == at.now) return x_s;
     }
-    const token x_0 = draw_row(denoised(), S, bits_of(purpose::denoise));
-    return x_0 < 0 ? x_0 : kernel.draw_posterior(at.dim, x_0, at.now, transition);
+    const token x_0 = draw_denoised(denoised, S, bits_of(purpose::denoise));
+    if (x_0 < 0) return x_0;
+    if constexpr (requires { kernel.draw_posterior(group_of(denoised), at.dim, x_0, at.now, transition); })
+      return kernel.draw_posterior(group_of(denoised), at.dim, x_0, at.now, transition);
+    else
+      return kernel.draw_posterior(at.dim, x_0, at.now, transition);
   }
 };
 
 struct ancestral {
+  static constexpr bool rows_are_reverse = true;
+
   template <class Kernel, class Row>
   DIMIX_HD auto row(const Kernel& kernel, const place& at, const Row& denoised) const {
     return kernel.reverse(at.dim, at.now, denoised);

@@ -43,9 +43,9 @@ array<token, 2> most_likely(const Head& head, view<const token, 2> x_t, view<con
   run_on.template sweep<Real>(B * M, 0, [&](const auto& group, auto, index_t row_index) {
     const index_t b = row_index / M, m = row_index % M;
     for (index_t d = 0; d < D; ++d) {
-      const auto row = make_row<Real>(group, head, raw.row(b, m, d), place{b, d, x_t(b, d)});
+      const auto row = make_unnormalised_row<Real>(group, head, raw.row(b, m, d), place{b, d, x_t(b, d)});
       const bool free = known.empty() || known(b, d) < 0;
-      x(b, m, d) = free ? argmax(S, [&](index_t s) { return row.log_prob(s); }) : known(b, d);
+      x(b, m, d) = free ? most_probable_of(group, row, S) : known(b, d);
     }
   });
   const array<Real, 2> likelihood =

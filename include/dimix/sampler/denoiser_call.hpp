@@ -26,6 +26,21 @@ void draw_path_latents(const Net& net, rng random, view<const std::uint64_t, 1> 
     draw_latents(net.latent(), latent_draws::iid, random, items, step, latents.whole());
 }
 
+/// The head's rows of a call where a group works: rows_of(place) is the row there with the first λ, rows_of.draw(place, S, bits) a state of
+/// it, which needs no normaliser.
+template <class Real, class Group, class Head>
+struct rows_of_call {
+  const Group& group;
+  const Head& head;
+  view<const Real, 4> raw;  // (B, M, D, outputs)
+
+  auto operator()(const place& at) const { return make_row<Real>(group, head, raw.row(at.item, index_t{0}, at.dim), at); }
+  auto unnormalised(const place& at) const {
+    return make_unnormalised_row<Real>(group, head, raw.row(at.item, index_t{0}, at.dim), at);
+  }
+  token draw(const place& at, index_t S, random_block bits) const { return draw_row(group, unnormalised(at), S, bits); }
+};
+
 template <class Real, class Process, class Net, backend Backend>
 class denoiser_call {
  public:
@@ -59,7 +74,7 @@ class denoiser_call {
   /// The answer, (B, M, D, outputs).
   view<const Real, 4> raw() const { return raw_; }
 
-  /// f(at, row_of) for every position; row_of(place) makes the head's row there with the first λ, which costs a sweep over its states.
+  /// f(at, rows_of) for every position, rows_of as rows_of_call: a row or a draw costs a sweep over its states.
   template <class F>
   void each_position(view<const token, 2> x_t, const F& f) const {
     const index_t D = x_t.extent(1);
@@ -67,7 +82,19 @@ class denoiser_call {
     run_on_.template sweep<Real>(x_t.extent(0) * D, 0, [&](const auto& group, auto, index_t row_index) {
       const index_t b = row_index / D, d = row_index % D;
       f(place{b, d, x_t(b, d)},
-        [&](const place& at) { return make_row<Real>(group, head, raw().row(at.item, index_t{0}, at.dim), at); });
+        rows_of_call<Real, std::decay_t<decltype(group)>, std::decay_t<decltype(head)>>{group, head, raw()});
+    });
+  }
+
+  /// f(rows_of, tile, b, first, count) for tiles of at most `most` positions of one item, with `scratch` Reals.
+  template <class F>
+  void each_tile(view<const token, 2> x_t, index_t most, index_t scratch, const F& f) const {
+    const index_t D = x_t.extent(1), tiles = (D + most - 1) / most;
+    const auto head = head_of(net_, process_.space());
+    run_on_.template sweep<Real>(x_t.extent(0) * tiles, scratch, [&](const auto& group, view<Real, 1> tile, index_t i) {
+      const index_t first = i % tiles * most;
+      const rows_of_call<Real, std::decay_t<decltype(group)>, std::decay_t<decltype(head)>> rows_of{group, head, raw()};
+      f(rows_of, tile, i / tiles, first, smaller(most, D - first));
     });
   }
 

@@ -66,11 +66,11 @@ class first_hitting_sampler {
         items_(i) = items(b);
       }
       call_.ask("first_hitting_sampler::step", state.seed, state.step, scope_, tokens_, times_, items_);
-      call_.each_position(tokens_, [&](const place& at, const auto& row_of) {
+      call_.each_position(tokens_, [&](const place& at, const auto& rows_of) {
         const reveal_at& chosen = reveals_[static_cast<std::size_t>(at.item)];
         if (at.dim == chosen.position)
           tokens(chosen.item, at.dim) =
-              draw_row(row_of(at), process_.max_states(), random(purpose::denoise, items_(at.item), state.step, 0, at.dim));
+              rows_of.draw(at, process_.max_states(), random(purpose::denoise, items_(at.item), state.step, 0, at.dim));
       });
       for (const reveal_at& chosen : reveals_) {
         t(chosen.item) = chosen.time;

@@ -113,8 +113,7 @@ struct one_jump_step {
     if constexpr (revealing_space<decltype(kernel.space)>)
       if (noise.forth == 0 && at.now != kernel.space.mask()) return at.now;  // no row has to be made
     const auto law = row(kernel, at, denoised());
-    return draw_categorical(
-        S, [&](index_t a) { return law.log_prob(a); }, bits_of(bits));
+    return draw_law(group_of(denoised), law, S, bits_of(bits));
   }
 };
 

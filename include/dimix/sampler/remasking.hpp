@@ -139,7 +139,7 @@ struct remasking {
     const token mask = mask_of(kernel);
     const random_block bits = bits_of(at.now == mask ? purpose::transition : purpose::remask);
     if (bernoulli(static_cast<double>(hidden(kernel, at)), bits.first())) return mask;
-    return at.now == mask ? draw_row(denoised(), S, bits_of(purpose::denoise)) : at.now;
+    return at.now == mask ? draw_denoised(denoised, S, bits_of(purpose::denoise)) : at.now;
   }
 };
 template <class Rate>

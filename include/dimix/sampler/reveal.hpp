@@ -88,9 +88,10 @@ class reveal_sampler {
     if (options_.reconsider && state.scheduled.empty()) keep_shown(tokens, state.kept);
     if (state.kept.size() > 0) expects_shape("reveal_sampler::step: state.kept", state.kept.whole(), B, D);
     look(state, tokens, s, items);
-    for (index_t i = 0; i < proposed_.size(); ++i)
-      expects<numeric_error>(proposed_.data()[i] >= 0, "reveal_sampler::step: item ", i / D, " position ", i % D,
-                             " has no state with a positive probability (non-finite logits?)");
+    const index_t missing = first_missing<2>(proposed_);
+    if (missing < proposed_.size())
+      fail<numeric_error>("reveal_sampler::step: item ", missing / D, " position ", missing % D,
+                          " has no state with a positive probability (non-finite logits?)");
     if (state.scheduled.empty())
       for (index_t b = 0; b < B; ++b) state.scheduled.push_back(scheduled_of(masked_in(tokens.row(b)), t(b)));
     for (index_t b = 0; b < B; ++b) {
@@ -141,16 +142,16 @@ class reveal_sampler {
     proposed_.resize(tokens.extent(0), tokens.extent(1));  // (B, D)
     log_p_.resize(tokens.extent(0), tokens.extent(1));     // (B, D)
     scores_.resize(tokens.extent(0), tokens.extent(1));    // (B, D)
-    call_.each_position(tokens, [&](const place& at, const auto& row_of) {
+    call_.each_position(tokens, [&](const place& at, const auto& rows_of) {
       token& proposed = proposed_(at.item, at.dim);
       double &log_p = log_p_(at.item, at.dim), &score = scores_(at.item, at.dim);
       const bool masked = at.now == mask();
       proposed = at.now, log_p = score = -infinity<double>();
       const bool stays = state.kept.size() > 0 && state.kept(at.item, at.dim) >= 0;
       if (!masked && (stays || !options_.reconsider)) return;
-      const auto row = row_of(place{at.item, at.dim, mask()});
+      const auto row = rows_of(place{at.item, at.dim, mask()});
       const auto bits = [&](purpose what) { return random(what, items(at.item), state.step, 0, at.dim); };
-      if (masked) proposed = propose_.propose(row, S, bits(purpose::denoise));
+      if (masked) proposed = propose_by(propose_, rows_of.group, row, S, bits(purpose::denoise));
       if (proposed < 0) return;
       if (masked) log_p = static_cast<double>(row.log_prob(proposed));
       score = larger(order_.score(row, S, proposed, bits(purpose::order), 1 - s(at.item)), last_place);
