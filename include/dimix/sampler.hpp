@@ -89,9 +89,9 @@ struct denoised_at {
   const Rows& rows_of;
   const place& at;
 
-  auto operator()() const { return rows_of(at); }
-  token draw(index_t S, random_block bits) const { return rows_of.draw(at, S, bits); }
-  const auto& group() const { return rows_of.group; }
+  DIMIX_HD auto operator()() const { return rows_of(at); }
+  DIMIX_HD token draw(index_t S, random_block bits) const { return rows_of.draw(at, S, bits); }
+  DIMIX_HD const auto& group() const { return rows_of.group; }
 };
 /// The same where p(x_s | x_t) has been made already, with others between the same times: reversed().
 template <class Rows, class Row>

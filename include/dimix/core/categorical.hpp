@@ -34,32 +34,12 @@ template <int W>
 DIMIX_HD lane_index<W> offset_by(lane_index<W> i, index_t by) {
   return {i.first + by};
 }
-
-#if DIMIX_LANE_BYTES > 0
-/// e^(x - top) in float within 2e-6 relative where |x - top| <= 87, 0 below and infinity above: half the arithmetic of exp, enough for a weight.
-template <int W>
-lanes<float, W> weight_above(lanes<float, W> x, float top) {
-  using whole = whole_numbers<float, W>;
-  using numbers = typename whole::numbers;
-  using signed_words = typename lanes<float, W>::truths;
-  constexpr float log2_e = 1.44269504f;
-  const numbers t = x.each * log2_e - lanes<float, W>(top * log2_e).each;
-  const numbers shifted = t + whole::all(), f = t - (shifted - whole::all());
-  // 2^f on [-1/2, 1/2], of degree 5 with the least relative error, 8e-8
-  numbers sum = lanes<float, W>(1.3276472e-3f).each;
-  for (const float next : {9.67554133e-3f, 5.55071327e-2f, 2.40221197e-1f, 6.93146967e-1f, 1.0f}) sum = sum * f + next;
-  const auto n = __builtin_bit_cast(signed_words, whole::bits(shifted));
-  const auto bounded = n > 128 ? n - n + 128 : n;
-  const lanes<float, W> result{sum * whole::power_of_two(__builtin_bit_cast(typename whole::words, bounded))};
-  return select(lanes<float, W>(t) < lanes<float, W>(-126.0f), lanes<float, W>(0.0f), result);
-}
-#endif
 }  // namespace DIMIX_TARGET
 DIMIX_HD constexpr index_t offset_by(index_t i, index_t by) { return i + by; }
 template <class Number, class Real>
 DIMIX_HD Number weight_above(Number x, Real top) {
   using std::exp;
-  return exp(x - top);
+  return exp(x - Number(top));
 }
 
 /// The sum of n weights of a part. One thread alone adds in double, as it has one sum for all of them.

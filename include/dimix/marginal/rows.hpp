@@ -27,7 +27,8 @@ struct observe_row {
   Head head;
   view<const token, 2> tokens;                          // (B, D)
   view<const Storage, 4> chunk;                         // (B, Mc, D, outputs)
-  index_t first, length;                                // length: positions of a stretch
+  index_t first;
+  index_t length, positions;                            // of a stretch; that are walked together
   view<const Real, 2> log_weights;                      // (B, M)
   view<typename Head::template state<Real>, 3> states;  // (B, M, D)
   view<const token, 3> targets;                         // (B, K, D)

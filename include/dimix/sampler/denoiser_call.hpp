@@ -34,11 +34,11 @@ struct rows_of_call {
   const Head& head;
   view<const Real, 4> raw;  // (B, M, D, outputs)
 
-  auto operator()(const place& at) const { return make_row<Real>(group, head, raw.row(at.item, index_t{0}, at.dim), at); }
-  auto unnormalised(const place& at) const {
+  DIMIX_HD auto operator()(const place& at) const { return make_row<Real>(group, head, raw.row(at.item, index_t{0}, at.dim), at); }
+  DIMIX_HD auto unnormalised(const place& at) const {
     return make_unnormalised_row<Real>(group, head, raw.row(at.item, index_t{0}, at.dim), at);
   }
-  token draw(const place& at, index_t S, random_block bits) const { return draw_row(group, unnormalised(at), S, bits); }
+  DIMIX_HD token draw(const place& at, index_t S, random_block bits) const { return draw_row(group, unnormalised(at), S, bits); }
 };
 
 template <class Real, class Process, class Net, backend Backend>

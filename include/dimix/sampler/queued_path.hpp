@@ -44,12 +44,13 @@ struct path_step_row {
     const index_t b = row_index / x.extent(1), d = row_index % x.extent(1);
     const place at{b, d, x(b, d)};
     group.sync();  // all have read x before the leader writes it
-    const auto denoised = [&] { return make_row<Real>(group, head, raw.row(b, index_t{0}, d), at); };
+    const rows_of_call<Real, Group, Head> rows_of{group, head, raw};
+    const denoised_at<rows_of_call<Real, Group, Head>> denoised{rows_of, at};
     const auto bits_of = [&](purpose what, index_t draw = 0) { return random(what, items(b), step, draw, d); };
     token next = -1;
     if (takes_most_probable) {
       const auto law = method.row(kernel, at, denoised());
-      next = argmax(states, [&](index_t a) { return law.log_prob(a); });
+      next = most_probable_of(group, law, states);
     } else {
       next = method.draw(kernel, at, states, denoised, bits_of);
     }
