@@ -212,15 +212,17 @@ class linear_objective {
       for (index_t t = 0; t < tiles; ++t)
         for (index_t j = 0; j < terms; ++j) values_(j, at.item) += static_cast<double>(position_values_(i, t, j));
       for (index_t m = 0; m < M; ++m) {
-        double slope = 0, value = 0;
+        double slope = 0, of_components = 0;
         for (index_t t = 0; t < tiles; ++t) {
           const auto part = row_parts_.whole().row(i * M + m, t);
-          if constexpr (tile_body::mixes) slope += static_cast<double>(part[tile_body::marginal_slope]);
-          weight_slopes_(at.item, m) += static_cast<double>(part[tile_body::component_value]);
-          value += static_cast<double>(part[tile_body::component_slope]);
+          slope += static_cast<double>(part[tile_body::marginal_slope]);
+          if constexpr (tile_body::of_components) {
+            of_components += static_cast<double>(part[tile_body::component_slope]);
+            weight_slopes_(at.item, m) += static_cast<double>(part[tile_body::component_value]);
+          }
         }
         weight_slopes_(at.item, m) += slope;
-        totals_(at.item, at.dim, m) = static_cast<Real>(slope + value);
+        totals_(at.item, at.dim, m) = static_cast<Real>(slope + of_components);
       }
     }
   }

@@ -26,7 +26,8 @@ struct objective_tile {
   static constexpr bool of_components = (Terms::uses_components || ...);
 
   /// What a row of a tile leaves behind.
-  enum part : index_t { marginal_slope, component_slope, component_value, parts };
+  enum part : index_t { marginal_slope, component_slope, component_value };
+  static constexpr index_t parts = of_components ? 3 : 1;
 
   static index_t spare(index_t states, index_t M) {
     return mixed_states<Real>::size(states, M) + (of_components ? M * states : 0);

@@ -54,7 +54,12 @@ struct consistency {
   using estimator = Estimator;
   static constexpr bool uses_components = false, uses_marginals = true, uses_joint = true, control_variate = true;
   DIMIX_HD Real weight(index_t b) const { return draws.weight(b); }
-  DIMIX_HD slope_of<Real> marginal(index_t b, index_t d, index_t s, Real log_p) const { return rows.marginal(b, d, s, log_p); }
+  template <class At, class Number>
+  DIMIX_HD slope_of<Number> marginal(index_t b, index_t d, At s, Number log_p) const
+      requires requires(const marginal_divergence<Real> of_rows) { of_rows.marginal(b, d, s, log_p); }
+  {
+    return rows.marginal(b, d, s, log_p);
+  }
   DIMIX_HD index_t targets() const { return draws.targets(); }
   DIMIX_HD token target(index_t b, index_t k, index_t d) const { return draws.target(b, k, d); }
   DIMIX_HD Real target_weight() const { return draws.target_weight(); }
