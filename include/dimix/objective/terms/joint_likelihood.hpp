@@ -55,7 +55,9 @@ struct consistency {
   static constexpr bool uses_components = false, uses_marginals = true, uses_joint = true, control_variate = true;
   DIMIX_HD Real weight(index_t b) const { return draws.weight(b); }
   template <class At, class Number>
-  DIMIX_HD slope_of<Number> marginal(index_t b, index_t d, At s, Number log_p) const {
+  DIMIX_HD slope_of<Number> marginal(index_t b, index_t d, At s, Number log_p) const
+      requires requires(const marginal_divergence<Real> of_rows) { of_rows.marginal(b, d, s, log_p); }
+  {
     return rows.marginal(b, d, s, log_p);
   }
   DIMIX_HD index_t targets() const { return draws.targets(); }
