@@ -27,7 +27,10 @@ struct sizes {
 
   explicit sizes(const bench::shape& of) : B(of[0]), M(of[1]), K(of[2]), D(of[3]), S(of[4]), threads(static_cast<int>(of[5])) {}
 
-  double raw_outputs() const { return static_cast<double>(B * M * D * S); }
+  bench::work least() const {
+    const double outputs = static_cast<double>(B * M * D * S);
+    return {.items = outputs, .bytes = bytes(), .exponentials = 4 * outputs};
+  }
 
   /// What the sweeps have to move at least, every array once per sweep, without fills and write-allocation.
   /// Raw outputs: read for the normalisers, gathered for the likelihoods (a cache line a target, at most the row), read for the
@@ -259,7 +262,7 @@ void raw(benchmark::State& state, const bench::shape& shape) {
   problem& p = problem::at(shape);
   if (!p.disagreement.empty()) return state.SkipWithError(p.disagreement.c_str());
   p.raw_seconds = bench::run_timed(state, [&] { benchmark::DoNotOptimize(p.raw.run(p.in, p.gradient, p.run_on)); });
-  bench::report(state, p.raw_seconds, p.n.bytes(), p.n.raw_outputs(), p.n.threads);
+  bench::report(state, p.raw_seconds, p.n.least(), p.n.threads);
 }
 
 void library(benchmark::State& state, const bench::shape& shape) {
@@ -267,7 +270,7 @@ void library(benchmark::State& state, const bench::shape& shape) {
   if (!p.disagreement.empty()) return state.SkipWithError(p.disagreement.c_str());
   const double seconds =
       bench::run_timed(state, [&] { benchmark::DoNotOptimize(with_library(p.n, p.in, p.gradient, p.run_on, p.memory)); });
-  bench::report(state, seconds, p.n.bytes(), p.n.raw_outputs(), p.n.threads);
+  bench::report(state, seconds, p.n.least(), p.n.threads);
   bench::report_against(state, seconds, p.raw_seconds);
 }
 
@@ -282,7 +285,7 @@ const bool registered = [] {
   };
   const std::vector<bench::shape> large{
       {2, 16, 16, 3072, 256, 1}, {2, 16, 16, 3072, 256, 2}, {1, 4, 4, 128, 50258, 1}, {1, 4, 4, 128, 50258, 2}};
-  for (int threads : {1, 2}) bench::register_copy(threads);
+  for (int threads : {1, 2}) bench::register_rates(threads);
   for (const bench::shape& shape : bench::shapes_to_run(axes, usual, large))
     for (auto [what, run] : {std::pair{"objective/raw", &raw}, std::pair{"objective/library", &library}})
       benchmark::RegisterBenchmark(bench::name_of(what, axes, shape).c_str(), run, shape)
