@@ -228,6 +228,7 @@ struct problem {
   dimix::recycled_memory memory;
   raw_loop raw;
   double raw_seconds = 0;
+  float value = 0;  // of the library
   std::string disagreement;
 
   explicit problem(const bench::shape& shape)
@@ -242,11 +243,20 @@ struct problem {
     return *last;
   }
 
+  /// Of one call, beside inputs and gradient.
+  double extra_memory() {
+    return bench::peak_memory([&] {
+      dimix::recycled_memory fresh;
+      with_library(n, in, gradient, dimix::cpu(n.threads), fresh);
+    });
+  }
+
  private:
   /// Value to 1e-4, gradient to 1e-4 of its largest entry; empty when they agree.
   std::string compare() {
     array<float, 4> by_hand(n.B, n.M, n.D, n.S);  // (B, M, D, S)
     const float expected = raw.run(in, by_hand, run_on), got = with_library(n, in, gradient, run_on, memory);
+    value = got;
     float largest = 0, error = 0;
     for (index_t i = 0; i < gradient.size(); ++i) {
       largest = std::max(largest, std::abs(by_hand.data()[i]));
@@ -272,6 +282,8 @@ void library(benchmark::State& state, const bench::shape& shape) {
       bench::run_timed(state, [&] { benchmark::DoNotOptimize(with_library(p.n, p.in, p.gradient, p.run_on, p.memory)); });
   bench::report(state, seconds, p.n.least(), p.n.threads);
   bench::report_against(state, seconds, p.raw_seconds);
+  bench::report_value(state, p.value);
+  bench::report_memory(state, p.extra_memory());
 }
 
 const bool registered = [] {
@@ -285,8 +297,11 @@ const bool registered = [] {
   };
   const std::vector<bench::shape> large{
       {2, 16, 16, 3072, 256, 1}, {2, 16, 16, 3072, 256, 2}, {1, 4, 4, 128, 50258, 1}, {1, 4, 4, 128, 50258, 2}};
+  std::vector<bench::shape> linearity;
+  for (index_t M : {4, 16, 64, 256, 1024}) linearity.push_back({1, M, 16, 256, 256, 2});
+  for (index_t K : {4, 64, 256}) linearity.push_back({1, 16, K, 256, 256, 2});
   for (int threads : {1, 2}) bench::register_rates(threads);
-  for (const bench::shape& shape : bench::shapes_to_run(axes, usual, large))
+  for (const bench::shape& shape : bench::shapes_to_run(axes, usual, large, linearity))
     for (auto [what, run] : {std::pair{"objective/raw", &raw}, std::pair{"objective/library", &library}})
       benchmark::RegisterBenchmark(bench::name_of(what, axes, shape).c_str(), run, shape)
           ->UseRealTime()
