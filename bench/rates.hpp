@@ -1,12 +1,11 @@
-// What this machine can do, measured in the run that reports it: bytes copied and read, exponentials, each the best of several rounds
-// with as many threads as the benchmark that is compared. Multiply-adds are in gemm.hpp.
+// What this machine can do, measured in the run that reports it with as many threads as the benchmark that is compared: bytes copied and
+// read. Exponentials are in transcendentals.hpp, multiply-adds in gemm.hpp.
 //
 // Environment:
 //   DIMIX_BENCH_COPY_MB  megabytes of each of the two arrays of the copy; twice the last-level cache when it is not set
 #pragma once
 
 #include <dimix/backend.hpp>
-#include <dimix/core/lanes.hpp>
 #include <dimix/group.hpp>
 
 #include <benchmark/benchmark.h>
@@ -103,7 +102,7 @@ inline double copy_bandwidth(int threads) {
   static std::map<int, double> measured;
   return once_per(measured, threads, [](const dimix::cpu& run_on) {
     copy_arrays arrays;
-    return best_rate(9, 2 * arrays.bytes(), [&] { arrays.copy(run_on); });
+    return best_rate(25, 2 * arrays.bytes(), [&] { arrays.copy(run_on); });
   });
 }
 
@@ -112,28 +111,7 @@ inline double read_bandwidth(int threads) {
   static std::map<int, double> measured;
   return once_per(measured, threads, [](const dimix::cpu& run_on) {
     const copy_arrays arrays;
-    return best_rate(9, arrays.bytes(), [&] { arrays.read(run_on); });
-  });
-}
-
-/// Exponentials per second: the library's lanes, over 16 KiB that stay in the first cache of each thread.
-inline double exponential_rate(int threads) {
-  static std::map<int, double> measured;
-  return once_per(measured, threads, [](const dimix::cpu& run_on) {
-    constexpr index_t numbers = 4096, rounds = 256;
-    std::vector<float> x(numbers);
-    for (index_t i = 0; i < numbers; ++i) x[static_cast<std::size_t>(i)] = -8.0f * static_cast<float>(i) / numbers;
-    const view<const float, 1> row(x.data(), numbers);
-    const index_t pieces = 16 * run_on.threads();
-    return best_rate(9, static_cast<double>(pieces * rounds * numbers), [&] {
-      run_on.for_each(pieces, [&](int, index_t) {
-        for (index_t round = 0; round < rounds; ++round)
-          benchmark::DoNotOptimize(dimix::vector_group<float>{}.reduce(numbers, 0.0f, dimix::plus{}, [&](auto s) {
-            using std::exp;
-            return exp(dimix::read<float>(row, s));
-          }));
-      });
-    });
+    return best_rate(25, arrays.bytes(), [&] { arrays.read(run_on); });
   });
 }
 

@@ -10,9 +10,11 @@
 
 #include <dimix/core/array.hpp>
 #include <dimix/core/rng.hpp>
+#include <dimix/denoiser.hpp>
 
 #include "memory.hpp"
 #include "rates.hpp"
+#include "transcendentals.hpp"
 
 #include <cstdio>
 #include <sstream>
@@ -113,17 +115,18 @@ void fill_tokens(array<token, Rank>& out, index_t S, std::uint64_t seed) {
 /// What one iteration has to do at least, by the count that the benchmark documents. What is 0 is no part of the floor.
 struct work {
   double items = 0;
-  double bytes = 0;          // of all sweeps that are needed, read and written
-  double exponentials = 0;   // or other transcendentals, in exponentials
+  double bytes = 0;  // of all sweeps that are needed, read and written
+  double exponentials = 0, logarithms = 0;
   double multiply_adds = 0;  // with their rate at the sizes in question, of gemm_rate()
   double gemm_rate = 0;
 
-  /// Seconds: the longest of bytes at the rate of a copy, exponentials and multiply-adds.
+  double transcendental_seconds(int threads) const {
+    return exponentials / exponential_rate(threads) + logarithms / logarithm_rate(threads);
+  }
+  double gemm_seconds() const { return multiply_adds > 0 ? multiply_adds / gemm_rate : 0; }
+  /// Seconds: the longest of bytes at the rate of a copy, transcendentals and multiply-adds.
   double floor(int threads) const {
-    double longest = bytes / copy_bandwidth(threads);
-    if (exponentials > 0) longest = std::max(longest, exponentials / exponential_rate(threads));
-    if (multiply_adds > 0) longest = std::max(longest, multiply_adds / gemm_rate);
-    return longest;
+    return std::max({bytes / copy_bandwidth(threads), transcendental_seconds(threads), gemm_seconds()});
   }
 };
 
@@ -146,7 +149,7 @@ double run_timed(benchmark::State& state, const F& once) {
 /// median          seconds of an iteration, from run_timed
 /// items, bytes    per second
 /// of_copy         bytes per second over copy_bandwidth(threads). Arrays that fit into a cache can pass 1.
-/// of_exponential, of_gemm    the same of the other rates, where the work has such a part
+/// of_transcendental, of_gemm    the same of the other rates, where the work has such a part
 /// floor           seconds: work::floor
 /// over_floor      median over floor
 inline void report(benchmark::State& state, double seconds, const work& least, int threads) {
@@ -155,8 +158,8 @@ inline void report(benchmark::State& state, double seconds, const work& least, i
   say("items", least.items / seconds);
   say("bytes", least.bytes / seconds);
   say("of_copy", least.bytes / seconds / copy_bandwidth(threads));
-  if (least.exponentials > 0) say("of_exponential", least.exponentials / seconds / exponential_rate(threads));
-  if (least.multiply_adds > 0) say("of_gemm", least.multiply_adds / seconds / least.gemm_rate);
+  if (least.exponentials + least.logarithms > 0) say("of_transcendental", least.transcendental_seconds(threads) / seconds);
+  if (least.multiply_adds > 0) say("of_gemm", least.gemm_seconds() / seconds);
   say("floor", least.floor(threads));
   say("over_floor", seconds / least.floor(threads));
 }
@@ -188,6 +191,7 @@ inline void register_rates(int threads) {
   rate("copy", &copy_bandwidth);
   rate("read", &read_bandwidth);
   rate("exponential", &exponential_rate);
+  rate("logarithm", &logarithm_rate);
 }
 
 }  // namespace bench
