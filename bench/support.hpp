@@ -164,6 +164,11 @@ inline void report(benchmark::State& state, double seconds, const work& least, i
   say("over_floor", seconds / least.floor(threads));
 }
 
+/// The same where bytes alone are the floor.
+inline void report(benchmark::State& state, double seconds, double bytes, double items, int threads) {
+  report(state, seconds, {.items = items, .bytes = bytes}, threads);
+}
+
 /// extra_memory    bytes, of peak_memory()
 inline void report_memory(benchmark::State& state, double bytes) {
   state.counters["extra_memory"] = benchmark::Counter(bytes, benchmark::Counter::kDefaults, benchmark::Counter::kIs1024);
