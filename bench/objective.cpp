@@ -27,7 +27,10 @@ struct sizes {
 
   explicit sizes(const bench::shape& of) : B(of[0]), M(of[1]), K(of[2]), D(of[3]), S(of[4]), threads(static_cast<int>(of[5])) {}
 
-  double raw_outputs() const { return static_cast<double>(B * M * D * S); }
+  bench::work least() const {
+    const double outputs = static_cast<double>(B * M * D * S);
+    return {.items = outputs, .bytes = bytes(), .exponentials = 4 * outputs};
+  }
 
   /// What the sweeps have to move at least, every array once per sweep, without fills and write-allocation.
   /// Raw outputs: read for the normalisers, gathered for the likelihoods (a cache line a target, at most the row), read for the
@@ -225,6 +228,7 @@ struct problem {
   dimix::recycled_memory memory;
   raw_loop raw;
   double raw_seconds = 0;
+  float value = 0;  // of the library
   std::string disagreement;
 
   explicit problem(const bench::shape& shape)
@@ -239,11 +243,20 @@ struct problem {
     return *last;
   }
 
+  /// Of one call, beside inputs and gradient.
+  double extra_memory() {
+    return bench::peak_memory([&] {
+      dimix::recycled_memory fresh;
+      with_library(n, in, gradient, dimix::cpu(n.threads), fresh);
+    });
+  }
+
  private:
   /// Value to 1e-4, gradient to 1e-4 of its largest entry; empty when they agree.
   std::string compare() {
     array<float, 4> by_hand(n.B, n.M, n.D, n.S);  // (B, M, D, S)
     const float expected = raw.run(in, by_hand, run_on), got = with_library(n, in, gradient, run_on, memory);
+    value = got;
     float largest = 0, error = 0;
     for (index_t i = 0; i < gradient.size(); ++i) {
       largest = std::max(largest, std::abs(by_hand.data()[i]));
@@ -259,7 +272,7 @@ void raw(benchmark::State& state, const bench::shape& shape) {
   problem& p = problem::at(shape);
   if (!p.disagreement.empty()) return state.SkipWithError(p.disagreement.c_str());
   p.raw_seconds = bench::run_timed(state, [&] { benchmark::DoNotOptimize(p.raw.run(p.in, p.gradient, p.run_on)); });
-  bench::report(state, p.raw_seconds, p.n.bytes(), p.n.raw_outputs(), p.n.threads);
+  bench::report(state, p.raw_seconds, p.n.least(), p.n.threads);
 }
 
 void library(benchmark::State& state, const bench::shape& shape) {
@@ -267,8 +280,10 @@ void library(benchmark::State& state, const bench::shape& shape) {
   if (!p.disagreement.empty()) return state.SkipWithError(p.disagreement.c_str());
   const double seconds =
       bench::run_timed(state, [&] { benchmark::DoNotOptimize(with_library(p.n, p.in, p.gradient, p.run_on, p.memory)); });
-  bench::report(state, seconds, p.n.bytes(), p.n.raw_outputs(), p.n.threads);
+  bench::report(state, seconds, p.n.least(), p.n.threads);
   bench::report_against(state, seconds, p.raw_seconds);
+  bench::report_value(state, p.value);
+  bench::report_memory(state, p.extra_memory());
 }
 
 const bool registered = [] {
@@ -282,8 +297,11 @@ const bool registered = [] {
   };
   const std::vector<bench::shape> large{
       {2, 16, 16, 3072, 256, 1}, {2, 16, 16, 3072, 256, 2}, {1, 4, 4, 128, 50258, 1}, {1, 4, 4, 128, 50258, 2}};
-  for (int threads : {1, 2}) bench::register_copy(threads);
-  for (const bench::shape& shape : bench::shapes_to_run(axes, usual, large))
+  std::vector<bench::shape> linearity;
+  for (index_t M : {4, 16, 64, 256, 1024}) linearity.push_back({1, M, 16, 256, 256, 2});
+  for (index_t K : {4, 64, 256}) linearity.push_back({1, 16, K, 256, 256, 2});
+  for (int threads : {1, 2}) bench::register_rates(threads);
+  for (const bench::shape& shape : bench::shapes_to_run(axes, usual, large, linearity))
     for (auto [what, run] : {std::pair{"objective/raw", &raw}, std::pair{"objective/library", &library}})
       benchmark::RegisterBenchmark(bench::name_of(what, axes, shape).c_str(), run, shape)
           ->UseRealTime()

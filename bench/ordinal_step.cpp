@@ -204,7 +204,7 @@ void rows(benchmark::State& state, const bench::shape& shape) {
 const bool registered = [] {
   const std::vector<std::string> axes{"B", "D", "S", "threads"};
   const std::vector<bench::shape> usual{{8, 512, 64, 1}, {8, 3072, 256, 1}, {8, 3072, 256, 2}}, large{{32, 3072, 256, 2}};
-  for (int threads : {1, 2}) bench::register_copy(threads);
+  for (int threads : {1, 2}) bench::register_rates(threads);
   for (const bench::shape& shape : bench::shapes_to_run(axes, usual, large))
     for (auto [what, run] : {std::pair{"gemm", &gemm}, std::pair{"sum/raw", &raw_sum}, std::pair{"draw/library", &draw},
                              std::pair{"sum/library", &sum}, std::pair{"rows/library", &rows}})

@@ -189,6 +189,8 @@ struct problem {
     return *last;
   }
 
+  bench::work least() const { return {.items = static_cast<double>(x.size()), .bytes = bytes}; }
+
   void step_by_hand() {
     std::copy(x_t.begin(), x_t.end(), x.begin());
     raw.run(process.template between<float>(time_s, time_t), logits, x, items, run_on);
@@ -243,7 +245,7 @@ void raw(benchmark::State& state, const bench::shape& shape) {
   auto& p = problem<Space>::at(shape);
   if (!p.disagreement.empty()) return state.SkipWithError(p.disagreement.c_str());
   p.raw_seconds = bench::run_timed(state, [&] { p.step_by_hand(); });
-  bench::report(state, p.raw_seconds, p.bytes, static_cast<double>(p.x.size()), p.threads);
+  bench::report(state, p.raw_seconds, p.least(), p.threads);
 }
 
 template <class Space>
@@ -251,7 +253,7 @@ void library(benchmark::State& state, const bench::shape& shape) {
   auto& p = problem<Space>::at(shape);
   if (!p.disagreement.empty()) return state.SkipWithError(p.disagreement.c_str());
   const double seconds = bench::run_timed(state, [&] { p.step_of_library(); });
-  bench::report(state, seconds, p.bytes, static_cast<double>(p.x.size()), p.threads);
+  bench::report(state, seconds, p.least(), p.threads);
   bench::report_against(state, seconds, p.raw_seconds);
 }
 
@@ -354,7 +356,7 @@ const bool registered = [] {
                                         {16, 64, 256, 1},  {16, 64, 64, 2},  {64, 64, 18, 1},  // digits
                                         {1, 16, 50258, 1}, {1, 16, 50258, 2}};                 // a few tokens of GPT-2
   const std::vector<bench::shape> large{{16, 3072, 256, 1}, {16, 3072, 256, 2}, {4, 256, 50258, 1}, {4, 256, 50258, 2}};
-  for (int threads : {1, 2}) bench::register_copy(threads);
+  for (int threads : {1, 2}) bench::register_rates(threads);
   for (const bench::shape& shape : bench::shapes_to_run(axes, usual, large)) {
     register_space<dimix::absorbing<>>("absorbing", shape);
     register_space<dimix::uniform<>>("uniform", shape);

@@ -1,38 +1,29 @@
-// What the benchmarks share: shapes from the environment, inputs from counter-based random numbers, and counters that say how
-// many bytes a benchmark moves and which fraction that is of the rate at which this machine copies memory, measured in the
-// same run.
+// What the benchmarks share: shapes from the environment, inputs from counter-based random numbers, and counters that say what a
+// benchmark has to do at least, and how near its time comes to that at the rates of this machine (rates.hpp), measured in the same run.
 //
 // Environment:
+//   DIMIX_BENCH_LISTS    which of the built-in lists of shapes: "usual" when it is not set, "large" (the paper's pixels and tokens),
+//                        "linearity" (one axis at a time), or several: DIMIX_BENCH_LISTS="usual,large"
 //   DIMIX_BENCH_SHAPES   shapes instead of the built-in ones, separated by ';', each in the order of the program's axes:
 //                        DIMIX_BENCH_SHAPES="2,16,16,3072,256,2;1,4,4,128,50258,2"
-//   DIMIX_BENCH_LARGE=1  the built-in shapes and those of the paper's pixels and tokens beside them
-//   DIMIX_BENCH_COPY_MB  megabytes of each of the two arrays of the copy; twice the last-level cache when it is not set
 #pragma once
 
-#include <dimix/backend.hpp>
 #include <dimix/core/array.hpp>
 #include <dimix/core/rng.hpp>
+#include <dimix/denoiser.hpp>
 
-#include <benchmark/benchmark.h>
-#include <unistd.h>
+#include "memory.hpp"
+#include "rates.hpp"
+#include "transcendentals.hpp"
 
-#include <algorithm>
-#include <chrono>
-#include <cmath>
 #include <cstdio>
-#include <cstdlib>
-#include <cstring>
-#include <map>
 #include <sstream>
 #include <string>
-#include <vector>
 
 namespace bench {
 
 using dimix::array;
-using dimix::index_t;
 using dimix::token;
-using dimix::view;
 
 /// A shape as it stands in the environment and in the name of a benchmark: one number per axis.
 using shape = std::vector<index_t>;
@@ -43,14 +34,26 @@ inline std::string name_of(const std::string& what, const std::vector<std::strin
   return name;
 }
 
-/// The shapes to run. A malformed list ends the program, because it is read before main.
-inline std::vector<shape> shapes_to_run(const std::vector<std::string>& axes, std::vector<shape> usual,
-                                        const std::vector<shape>& large) {
-  const char* given = std::getenv("DIMIX_BENCH_SHAPES");
-  if (given == nullptr) {
-    if (std::getenv("DIMIX_BENCH_LARGE") != nullptr) usual.insert(usual.end(), large.begin(), large.end());
-    return usual;
+inline std::vector<shape> shapes_of_lists(const std::map<std::string, std::vector<shape>>& lists) {
+  const char* given = std::getenv("DIMIX_BENCH_LISTS");
+  std::vector<shape> result;
+  std::istringstream names(given == nullptr ? "usual" : given);
+  for (std::string name; std::getline(names, name, ',');) {
+    const auto list = lists.find(name);
+    if (list == lists.end()) {
+      std::fprintf(stderr, "DIMIX_BENCH_LISTS: '%s' is none of usual, large and linearity\n", name.c_str());
+      std::exit(2);
+    }
+    result.insert(result.end(), list->second.begin(), list->second.end());
   }
+  return result;
+}
+
+/// The shapes to run. A malformed list ends the program, because it is read before main.
+inline std::vector<shape> shapes_to_run(const std::vector<std::string>& axes, const std::vector<shape>& usual,
+                                        const std::vector<shape>& large, const std::vector<shape>& linearity = {}) {
+  const char* given = std::getenv("DIMIX_BENCH_SHAPES");
+  if (given == nullptr) return shapes_of_lists({{"usual", usual}, {"large", large}, {"linearity", linearity}});
   std::vector<shape> result;
   std::istringstream list(given);
   for (std::string entry; std::getline(list, entry, ';');) {
@@ -107,92 +110,93 @@ void fill_tokens(array<token, Rank>& out, index_t S, std::uint64_t seed) {
         dimix::unit(random(dimix::purpose::user, static_cast<std::uint64_t>(i), 0, 0, 0).first()) * static_cast<double>(S));
 }
 
-// ---- how fast this machine copies ----
+// ---- what a benchmark reports ----
 
-/// Floats of one of the two arrays of the copy. Both together are four times the last-level cache, at most 2 GiB.
-inline index_t copy_size() {
-  constexpr index_t mega = index_t{1} << 20, floats = mega / static_cast<index_t>(sizeof(float));
-  if (const char* given = std::getenv("DIMIX_BENCH_COPY_MB")) return dimix::larger<index_t>(1, std::atol(given)) * floats;
-  const index_t cache = static_cast<index_t>(sysconf(_SC_LEVEL3_CACHE_SIZE));  // 0 or -1 where it is not known
-  return dimix::clamp<index_t>(2 * cache, 64 * mega, 1024 * mega) / mega * floats;
-}
+/// What one iteration has to do at least, by the count that the benchmark documents. What is 0 is no part of the floor.
+struct work {
+  double items = 0;
+  double bytes = 0;  // of all sweeps that are needed, read and written
+  double exponentials = 0, logarithms = 0;
+  double multiply_adds = 0;  // with their rate at the sizes in question, of gemm_rate()
+  double gemm_rate = 0;
 
-struct copy_arrays {
-  std::vector<float> from = std::vector<float>(static_cast<std::size_t>(copy_size()), 1.0f), to = from;
-
-  /// One copy, in pieces that the threads share. Counted as one read and one write.
-  double bytes() const { return 2.0 * static_cast<double>(from.size() * sizeof(float)); }
-  void run(const dimix::cpu& run_on) {
-    constexpr std::size_t piece = std::size_t{1} << 18;  // floats: 1 MiB
-    run_on.for_each(static_cast<index_t>((from.size() + piece - 1) / piece), [&](int, index_t i) {
-      const std::size_t first = static_cast<std::size_t>(i) * piece, count = std::min(piece, from.size() - first);
-      std::memcpy(to.data() + first, from.data() + first, count * sizeof(float));
-    });
-    benchmark::ClobberMemory();
+  double transcendental_seconds(int threads) const {
+    return exponentials / exponential_rate(threads) + logarithms / logarithm_rate(threads);
+  }
+  double gemm_seconds() const { return multiply_adds > 0 ? multiply_adds / gemm_rate : 0; }
+  /// Seconds: the longest of bytes at the rate of a copy, transcendentals and multiply-adds.
+  double floor(int threads) const {
+    return std::max({bytes / copy_bandwidth(threads), transcendental_seconds(threads), gemm_seconds()});
   }
 };
 
-inline double seconds_since(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
-/// Bytes per second of the best of seven copies, measured the first time that a number of threads is asked for.
-inline double copy_bandwidth(int threads) {
-  static std::map<int, double> measured;
-  double& best = measured[threads];
-  if (best == 0) {
-    copy_arrays arrays;
-    const dimix::cpu run_on(threads);
-    for (int repeat = 0; repeat < 7; ++repeat) {
-      const auto start = std::chrono::steady_clock::now();
-      arrays.run(run_on);
-      best = std::max(best, arrays.bytes() / seconds_since(start));
-    }
-  }
-  return best;
-}
-
-// ---- what a benchmark reports ----
-
-/// Runs `once` until the benchmark has enough; returns the seconds of one call by the clock on the wall.
+/// Runs `once` until the benchmark has enough; returns the median of the seconds of a call by the clock on the wall.
 template <class F>
 double run_timed(benchmark::State& state, const F& once) {
-  const auto start = std::chrono::steady_clock::now();
+  std::vector<double> seconds;
   for (auto iteration : state) {
     (void)iteration;
+    const auto start = std::chrono::steady_clock::now();
     once();
     benchmark::ClobberMemory();
+    seconds.push_back(seconds_since(start));
   }
-  return seconds_since(start) / static_cast<double>(state.iterations());
+  const auto middle = seconds.begin() + static_cast<std::ptrdiff_t>(seconds.size() / 2);
+  std::nth_element(seconds.begin(), middle, seconds.end());
+  return *middle;
 }
 
-/// bytes          moved by one iteration, by the count that the benchmark documents
-/// bytes_per_second, items_per_second
-/// of_copy        bytes per second over copy_bandwidth(threads). Arrays that fit into a cache can pass 1.
+/// median          seconds of an iteration, from run_timed
+/// items, bytes    per second
+/// of_copy         bytes per second over copy_bandwidth(threads). Arrays that fit into a cache can pass 1.
+/// of_transcendental, of_gemm    the same of the other rates, where the work has such a part
+/// floor           seconds: work::floor
+/// over_floor      median over floor
+inline void report(benchmark::State& state, double seconds, const work& least, int threads) {
+  const auto say = [&](const char* name, double value) { state.counters[name] = benchmark::Counter(value); };
+  say("median", seconds);
+  say("items", least.items / seconds);
+  say("bytes", least.bytes / seconds);
+  say("of_copy", least.bytes / seconds / copy_bandwidth(threads));
+  if (least.exponentials + least.logarithms > 0) say("of_transcendental", least.transcendental_seconds(threads) / seconds);
+  if (least.multiply_adds > 0) say("of_gemm", least.gemm_seconds() / seconds);
+  say("floor", least.floor(threads));
+  say("over_floor", seconds / least.floor(threads));
+}
+
+/// The same where bytes alone are the floor.
 inline void report(benchmark::State& state, double seconds, double bytes, double items, int threads) {
-  using benchmark::Counter;
-  state.counters["bytes"] = Counter(bytes, Counter::kDefaults, Counter::kIs1024);
-  state.counters["bytes_per_second"] = Counter(bytes, Counter::kIsIterationInvariantRate, Counter::kIs1024);
-  state.counters["items_per_second"] = Counter(items, Counter::kIsIterationInvariantRate);
-  state.counters["of_copy"] = Counter(bytes / seconds / copy_bandwidth(threads));
+  report(state, seconds, {.items = items, .bytes = bytes}, threads);
 }
 
-/// over_raw       time over that of the raw loop at the same shape, which ran just before; absent when a filter left it out
-inline void report_against(benchmark::State& state, double seconds, double raw_seconds) {
-  if (raw_seconds > 0) state.counters["over_raw"] = benchmark::Counter(seconds / raw_seconds);
+/// extra_memory    bytes, of peak_memory()
+inline void report_memory(benchmark::State& state, double bytes) {
+  state.counters["extra_memory"] = benchmark::Counter(bytes, benchmark::Counter::kDefaults, benchmark::Counter::kIs1024);
 }
 
-/// A row for the copy itself.
-inline void register_copy(int threads) {
-  benchmark::RegisterBenchmark(("copy/threads:" + std::to_string(threads)).c_str(),
-                               [threads](benchmark::State& state) {
-                                 copy_arrays arrays;
-                                 const dimix::cpu run_on(threads);
-                                 const double seconds = run_timed(state, [&] { arrays.run(run_on); });
-                                 report(state, seconds, arrays.bytes(), static_cast<double>(arrays.from.size()), threads);
-                               })
-      ->UseRealTime()
-      ->Unit(benchmark::kMillisecond);
+/// over_raw        time over that of the raw loop at the same shape, which ran just before; absent when a filter left it out. Another name
+///                 where something else is compared.
+inline void report_against(benchmark::State& state, double seconds, double other_seconds, const char* name = "over_raw") {
+  if (other_seconds > 0) state.counters[name] = benchmark::Counter(seconds / other_seconds);
+}
+
+/// value           of the loss for inputs that the programs in bench/peers make as well
+inline void report_value(benchmark::State& state, double value) { state.counters["value"] = benchmark::Counter(value); }
+
+/// A row for the machine itself.
+inline void register_rates(int threads) {
+  const auto rate = [threads](const char* name, double (*measure)(int)) {
+    benchmark::RegisterBenchmark(("rate/" + std::string(name) + "/threads:" + std::to_string(threads)).c_str(),
+                                 [=](benchmark::State& state) {
+                                   for (auto iteration : state) (void)iteration;
+                                   state.counters["per_second"] = benchmark::Counter(measure(threads));
+                                 })
+        ->Iterations(1);
+  };
+  rate("copy", &copy_bandwidth);
+  rate("read", &read_bandwidth);
+  rate("exponential", &exponential_rate);
+  rate("logarithm", &logarithm_rate);
 }
 
 }  // namespace bench

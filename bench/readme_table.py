@@ -1,0 +1,114 @@
+"""Makes the table of README's section Speed from bench/results/*.json; the peer stands beside every ratio. Standard library only.
+
+  python bench/readme_table.py            writes README.md
+  python bench/readme_table.py --check    says whether it is up to date (exit status 1 when not)
+  python bench/readme_table.py --linear   how far the times of bench_objective are from linear in M and K"""
+
+import argparse
+import json
+import pathlib
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+BEGIN, END = "<!-- speed: made by bench/readme_table.py -->", "<!-- speed: end -->"
+
+# peers' task -> the benchmark of the library
+LIBRARY = {"objective": "objective/library", "truncated_logistic": "truncated_logistic/library", "linear_head": "linear_head/library",
+           "ordinal_step": "ordinal_step/draw/library", "sampler_step": "sampler_step/absorbing/library"}
+
+
+def shape_of(name):
+    """(what, sizes, threads) of a benchmark's name"""
+    parts = name.split("/")
+    axes = dict(part.split(":") for part in parts if ":" in part)
+    threads = int(axes.pop("threads", 1))
+    axes.pop("iterations", None)
+    what = "/".join(part for part in parts if ":" not in part and part != "real_time")
+    return what, {axis: int(size) for axis, size in axes.items()}, threads
+
+
+def time_text(seconds):
+    return f"{1e3 * seconds:.3g} ms" if seconds < 1 else f"{seconds:.2f} s"
+
+
+def rows_of(result):
+    ours = {}
+    for one in result["benchmarks"]:
+        what, sizes, threads = shape_of(one["name"])
+        if "median" in one:
+            ours[what, tuple(sizes.values()), threads] = one
+    peers = {}
+    for one in result["peers"]["measurements"]:
+        if "median" in one and "error" not in one:
+            peers.setdefault((one["task"], tuple(one["shape"]), one["threads"]), []).append(one)
+    for (task, shape, threads), measured in peers.items():
+        own = ours.get((LIBRARY[task], shape, threads))
+        best = {}
+        for one in measured:
+            if one["peer"] not in best or one["median"] < best[one["peer"]]["median"]:
+                best[one["peer"]] = one
+        for peer, one in sorted(best.items(), key=lambda item: item[1]["median"]):
+            ratio = f"{one['median'] / own['median']:.1f}" if own else "not measured"
+            library = time_text(own["median"]) if own else "not measured"
+            floor = f"{own['over_floor']:.2f}" if own and "over_floor" in own else ""
+            yield f"| {task} | {shape} | {threads} | {library} | {floor} | {peer} | {time_text(one['median'])} | {ratio} |"
+
+
+def table():
+    lines = []
+    for path in sorted((ROOT / "bench" / "results").glob("*.json")):
+        result = json.loads(path.read_text())
+        about, versions = result["machine"], result["peers"]["versions"]
+        lines += [f"{about['processor']}, {about['cores']} cores, {about['compiler']}; "
+                  + ", ".join(f"{name} {version}" for name, version in versions.items())
+                  + f". {result['date']}, commit {result['commit'][:10]}, `{result['command']}`.", "",
+                  "| task | shape | threads | dimix | over its floor | peer | peer's time | ratio |", "|---|---|---|---|---|---|---|---|"]
+        lines += list(rows_of(result)) + [""]
+    return "\n".join(lines)
+
+
+def print_linearity():
+    """Time per component, and per draw, against that of the largest."""
+    for path in sorted((ROOT / "bench" / "results").glob("*.json")):
+        shapes = {}
+        for one in json.loads(path.read_text())["benchmarks"]:
+            what, sizes, threads = shape_of(one["name"])
+            if what == "objective/library" and (sizes["B"], sizes["D"], sizes["S"]) == (1, 256, 256):
+                shapes[sizes["M"], sizes["K"]] = one["median"]
+        for axis, picked in (("M", {m: t for (m, k), t in shapes.items() if k == 16}), ("K", {k: t for (m, k), t in shapes.items() if m == 16})):
+            if len(picked) < 3:
+                print(f"{path.name}: no linearity in {axis} measured (DIMIX_BENCH_LISTS=linearity)")
+                continue
+            # least squares of the relative error: time = a + b n
+            weight = {n: 1 / t**2 for n, t in picked.items()}
+            w = sum(weight.values())
+            mean_n = sum(weight[n] * n for n in picked) / w
+            mean_t = sum(weight[n] * t for n, t in picked.items()) / w
+            slope = (sum(weight[n] * (n - mean_n) * (t - mean_t) for n, t in picked.items())
+                     / sum(weight[n] * (n - mean_n) ** 2 for n in picked))
+            for n, t in sorted(picked.items()):
+                line = mean_t + slope * (n - mean_n)
+                print(f"{path.name}: {axis} = {n}: {time_text(t)}, {100 * (t / line - 1):+.1f} % of a straight line")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true")
+    parser.add_argument("--linear", action="store_true")
+    asked = parser.parse_args()
+    if asked.linear:
+        return print_linearity()
+    readme = ROOT / "README.md"
+    text = readme.read_text()
+    before, found, rest = text.partition(BEGIN)
+    old, closed, after = rest.partition(END)
+    if not (found and closed):
+        sys.exit(f"README.md lacks '{BEGIN}' and '{END}'")
+    new = f"{before}{BEGIN}\n{table()}{END}{after}"
+    if asked.check:
+        sys.exit(0 if new == text else "README.md is not up to date: python bench/readme_table.py")
+    readme.write_text(new)
+
+
+if __name__ == "__main__":
+    main()
