@@ -82,10 +82,14 @@ struct mean_row {
         if (group.leader()) out(draw, d) = x;
       }
       const Real share = seen.each / static_cast<Real>(K);
+      const view<Real, 1> so_far = sum(d);  // (S)
       group.for_each(S, [&](auto s) {
-        const auto part = read<Real>(weights, s) * decltype(read<Real>(weights, s))(share);
-        write(sum(d), s, k == 0 ? part : read<Real>(sum(d), s) + part);
+        using number = decltype(read<Real>(weights, s));
+        const number before = k == 0 ? number(Real(0)) : read<Real>(so_far, s);
+        write(so_far, s, before + (fixed < 0 ? read<Real>(weights, s) * number(share) : number(Real(0))));
       });
+      group.sync();
+      if (fixed >= 0 && group.leader()) so_far[fixed] += share;
       Real doubt = Real(0);  // stays 0 while every output that matters is finite
       if (fixed < 0)
         doubt = group.reduce(outputs.extent(0), Real(0), plus{}, [&](auto o) {
@@ -93,6 +97,7 @@ struct mean_row {
           return Real(0) * read<Real>(outputs, o);
         });
       if (group.leader()) damaged(b, d) = (k > 0 && damaged(b, d)) || doubt != Real(0);
+      group.sync();
     });
     for (index_t d = from; d < through.to; ++d)
       group.for_each(S, [&](auto s) { write(mean.row(b, d), s, read<Real>(sum(d), s)); });
