@@ -19,7 +19,8 @@ inline index_t together(index_t S) { return positions_together<cpu>(S); }
 /// observe() of Mc of M components by the marginalisation, the first of all or later ones. K: targets of all joint terms, 0 for none, here and
 /// below.
 inline sweeps observe(const sizes& n, index_t Mc, index_t K, bool marginals, bool first) {
-  const index_t stretch = clamp<index_t>(pieces(2 * n.M * K, n.M + K), 1, n.D);
+  const index_t walks = pieces(clamp<index_t>(pieces(2 * n.M * K, n.M + K), 1, n.D), together(n.S));
+  const index_t stretch = smaller(n.D, walks * together(n.S));
   sweeps all = first ? sweeps{{n.B}} : sweeps{};
   all.push_back({n.B * pieces(n.D, stretch), marginals ? (1 + together(n.S)) * n.S : 0});
   all.push_back({n.B});

@@ -103,9 +103,9 @@ void draw_tokens(const linear_head<Real, Rows>& head, view<const token, 2> x_t, 
       if (words != 0) x = static_cast<token>(first + few.pick(group, words, left));
     });
   }
-  for (index_t i = 0; i < out.size(); ++i)
-    expects<numeric_error>(out.data()[i] >= 0, "draw_tokens: the row at flat index ", i, " of shape ", shape_of(out),
-                           " has no positive probability (hidden vectors or a matrix that are not finite?)");
+  const index_t missing = first_missing(view<const token, 3>(out));
+  expects<numeric_error>(missing == out.size(), "draw_tokens: the row at flat index ", missing, " of shape ", shape_of(out),
+                         " has no positive probability (hidden vectors or a matrix that are not finite?)");
 }
 
 }  // namespace dimix::nn
