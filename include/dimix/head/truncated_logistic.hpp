@@ -10,7 +10,7 @@
 //   log p + log Z = min(0, -t) + log(1 - e^-2h) - log(1 + g + q + g q),   g = e^-|t|
 // where all terms of the last logarithm are positive, so that nothing cancels however far s is from μ. q = g e^-2h wherever μ is not in the
 // bin: one exponential and one logarithm a state for log p, one exponential for the gradient; what belongs to the row is made in observe.
-// Float departs from double, on the same outputs, by the rounding of c: 1e-6 (1 + k) in log p.
+// Float departs from double, on the same outputs, by the rounding of c and, for small k, of log Z: 2e-6 (1 + k) in log p.
 // Source: D3PM (Austin et al. 2021, section 4), tauLDR networks (both cut); to_ends: PixelCNN++ (Salimans et al. 2017).
 #pragma once
 
