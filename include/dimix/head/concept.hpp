@@ -39,7 +39,7 @@ struct kept_row {
   Real each;
 };
 
-/// p(s) = exp(log p(s)) of a row.
+/// p(s) of a row: its own prob(s), where that costs less, or exp(log p(s)).
 template <class Row>
 struct prob_of {
   const Row& row;
@@ -48,7 +48,10 @@ struct prob_of {
   template <index_of<Row> At>
   DIMIX_HD auto operator()(At s) const {
     using std::exp;
-    return exp(row.log_prob(s));
+    if constexpr (requires { row.prob(s); })
+      return row.prob(s);
+    else
+      return exp(row.log_prob(s));
   }
 };
 template <class Row>
