@@ -35,9 +35,10 @@ auto row_of(const truncated_logistic& head, const array<float, 1>& raw, const pl
 
 TEST_CASE_TEMPLATE("laws: a truncated logistic says the same in lanes", Real, float, double) {
   const double ulp = std::numeric_limits<Real>::epsilon();
+  const double least = static_cast<double>(std::numeric_limits<Real>::min());
   const vector_group<Real> group;
   MESSAGE("lanes: ", group.width);
-  laws::worst logs, sums, gradients;
+  laws::worst logs, probabilities, sums, gradients;
   for_each_row([&](const auto& head, const auto& raw, const place& at, const std::string& where) {
     const index_t S = head.S;
     const auto row = row_of<Real>(head, raw, at);
@@ -46,25 +47,39 @@ TEST_CASE_TEMPLATE("laws: a truncated logistic says the same in lanes", Real, fl
       worst.see(std::abs(difference) / (1 + k), what, i, where);
     };
 
-    array<Real, 1> log_p(S), slope(S), gradient(2), in_lanes(2);  // (S), (outputs)
-    const view<Real, 1> log_p_of = log_p;
+    array<Real, 1> log_p(S), p(S), slope(S), gradient(2), in_lanes(2);  // (S), (outputs)
+    const view<Real, 1> log_p_of = log_p, p_of = p;
     group.for_each(S, [&](auto s) { write(log_p_of, s, row.log_prob(s)); });
-    for (index_t s = 0; s < S; ++s)
-      see(logs, static_cast<double>(log_p(s)) - static_cast<double>(row.log_prob(s)), "log_prob", s);
+    group.for_each(S, [&](auto s) { write(p_of, s, row.prob(s)); });
+    for (index_t s = 0; s < S; ++s) {
+      const double one_by_one = static_cast<double>(row.log_prob(s));
+      see(logs, static_cast<double>(log_p(s)) - one_by_one, "log_prob", s);
+      see(probabilities, (static_cast<double>(p(s)) - std::exp(one_by_one)) / (least + std::exp(one_by_one)), "prob", s);
+      see(probabilities,
+          static_cast<double>(row.prob(s)) / (least + static_cast<double>(p(s))) -
+              static_cast<double>(p(s)) / (least + static_cast<double>(p(s))),
+          "prob one by one", s);
+    }
     see(sums, static_cast<double>(group.reduce(S, Real(0), plus{}, prob_of{row})) - 1, "sum of", S);
 
     laws::fill_noise(slope, 5, 1 / static_cast<double>(S));
     const view<const Real, 1> slope_of = slope;
-    const auto run = [&](const auto& by, array<Real, 1>& into) {
-      row.backward(
-          by, S, [&](auto s) { return read<Real>(slope_of, s); }, [&](index_t o, Real g) { into(o) = g; });
-    };
-    run(serial_group{}, gradient);
-    run(group, in_lanes);
+    const auto given = [&](auto s) { return read<Real>(slope_of, s); };
+    const auto into = [](array<Real, 1>& out) { return [&out](index_t o, Real g) { out(o) = g; }; };
+    row.backward(serial_group{}, S, given, into(gradient));
+    row.backward(group, S, given, into(in_lanes));
     for (index_t o = 0; o < 2; ++o)
       see(gradients, static_cast<double>(in_lanes(o)) - static_cast<double>(gradient(o)), "output", o);
+    // slopes that are p times something
+    row.backward(
+        serial_group{}, S, [&](index_t s) { return given(s) * row.prob(s); }, into(gradient));
+    row.backward_by_prob(
+        group, S, [&](auto s, auto prob) { return given(s) * prob; }, into(in_lanes));
+    for (index_t o = 0; o < 2; ++o)
+      see(gradients, static_cast<double>(in_lanes(o)) - static_cast<double>(gradient(o)), "by prob, output", o);
   });
   logs.check("log p in lanes and one by one, over 1 + k", 16 * ulp);
+  probabilities.check("p beside e^log p, relative, over 1 + k", 16 * ulp);
   sums.check("sum of a row in lanes, over 1 + k", 16 * ulp);
   gradients.check("backward in lanes and one by one, over 1 + k", 16 * ulp);
 }

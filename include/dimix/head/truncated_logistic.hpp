@@ -82,19 +82,20 @@ struct truncated_logistic_row {
   template <class At>
   DIMIX_HD auto prob(At s) const {
     const auto bin = bin_of(s);
-    const auto p = at.scale * bin.u * bin.v / bin.both();
-    if (beyond == tails::cut) return p;
-    return at_ends(s, p, [](const auto& end) {
-      using std::exp;
-      return exp(end.log_mass());
-    });
+    return prob_at_ends(s, at.scale * bin.u * bin.v / bin.both());
   }
 
   DIMIX_EXEC_CHECK_DISABLE
   template <class Group, class Slope, class Write>
   DIMIX_HD void backward(const Group& group, index_t, const Slope& slope, const Write& write) const {
+    backward_by_prob(
+        group, S, [&]<index_into<Slope> At>(At s, auto) { return slope(s); }, write);
+  }
+  DIMIX_EXEC_CHECK_DISABLE
+  template <class Group, class Slope, class Write>
+  DIMIX_HD void backward_by_prob(const Group& group, index_t, const Slope& slope, const Write& write) const {
     const Real two_h = Real(2) * half_width();
-    const auto sums_at = [&]<index_into<Slope> At>(At s) {
+    const auto sums_at = [&]<slope_index_by_prob<Real, Slope> At>(At s) {
       using number = typename number_at<Real, At>::type;
       const auto bin = bin_of(s);
       const number share = Real(1) / bin.both(), outer = bin.rv * (bin.u + bin.v) * share,
@@ -106,7 +107,7 @@ struct truncated_logistic_row {
         by_mean = at_ends(s, by_mean, [](const auto& end) { return end.by_mean(); });
         by_steep = at_ends(s, by_steep, [](const auto& end) { return end.by_log_steepness(); });
       }
-      const number g = slope(s);
+      const number g = slope(s, prob_at_ends(s, at.scale * bin.u * bin.v * share));
       return two_sums<number>{g * by_mean, g * by_steep};
     };
     const two_sums<Real> total = group.reduce(S, two_sums<Real>{Real(0), Real(0)}, plus{}, sums_at);
@@ -126,7 +127,7 @@ struct truncated_logistic_row {
     DIMIX_HD Number both() const { return (u + v) * u_rv; }
   };
   template <class At>
-  DIMIX_HD auto bin_of(At s) const {
+  [[gnu::always_inline]] DIMIX_HD auto bin_of(At s) const {
     using std::exp;
     using number = typename number_at<Real, At>::type;
     const Real h = half_width(), first = static_cast<Real>(1 - S) * h - at.mean * at.steepness;
@@ -138,6 +139,15 @@ struct truncated_logistic_row {
     return bin_at<number>{c, t, u, v, rv, u + rv};
   }
   DIMIX_HD Real half_width() const { return at.steepness / static_cast<Real>(S); }
+
+  template <class At, class Number>
+  DIMIX_HD Number prob_at_ends(At s, Number p) const {
+    if (beyond == tails::cut) return p;
+    return at_ends(s, p, [](const auto& end) {
+      using std::exp;
+      return exp(end.log_mass());
+    });
+  }
 
   /// What belongs to the first and the last bin, which reach to infinity, in the place of x.
   template <class At, class Number, class Of>
