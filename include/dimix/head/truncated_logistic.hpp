@@ -95,7 +95,7 @@ struct truncated_logistic_row {
   template <class Group, class Slope, class Write>
   DIMIX_HD void backward_by_prob(const Group& group, index_t, const Slope& slope, const Write& write) const {
     const Real two_h = Real(2) * half_width();
-    const auto sums_at = [&]<slope_index_by_prob<Real, Slope> At>(At s) {
+    const auto sums_at = [&]<slope_index_by_prob<Real, Slope> At>(At s) __attribute__((always_inline)) {
       using number = typename number_at<Real, At>::type;
       const auto bin = bin_of(s);
       const number share = Real(1) / bin.both(), outer = bin.rv * (bin.u + bin.v) * share,
