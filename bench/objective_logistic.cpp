@@ -7,7 +7,7 @@
 //   observe    M S exponentials (p of every state), M (K + 1) exponentials and logarithms (log p of the targets), S logarithms (log P)
 //   values     2 S logarithms (of student and teacher)
 //   gradient   S exponentials (1 / P), M S exponentials (p and its slopes)
-// without what is evaluated once a row, some twenty.
+// without the eight that a row needs once, and divisions: one a state in observe and gradient.
 #include <dimix/core/memory.hpp>
 #include <dimix/head/truncated_logistic.hpp>
 #include <dimix/objective.hpp>
@@ -241,7 +241,7 @@ class raw_loop {
 
   sizes n_;
   index_t T_;                                // targets: the datapoint first, then the draws
-  std::vector<levels> rows_;                    // (B, M, D)
+  std::vector<levels> rows_;                 // (B, M, D)
   std::vector<float> joint_;                 // (B, T)
   std::vector<double> component_;            // (B, M, T)  log-likelihoods, summed as the library does; then responsibilities
   std::vector<float> log_p_;                 // (B, D, S)

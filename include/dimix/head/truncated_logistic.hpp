@@ -74,7 +74,7 @@ struct truncated_logistic_row {
   DIMIX_HD auto log_prob(At s) const {
     using std::log;
     const auto bin = bin_of(s);
-    const auto log_p = at.log_scale - larger(bin.t, -bin.t) - log(bin.both());
+    const auto log_p = at.log_scale + smaller(bin.t, -bin.t) - log(bin.both());
     if (beyond == tails::cut) return log_p;
     return at_ends(s, log_p, [](const auto& end) { return end.log_mass(); });
   }
@@ -82,7 +82,7 @@ struct truncated_logistic_row {
   template <class At>
   DIMIX_HD auto prob(At s) const {
     const auto bin = bin_of(s);
-    return prob_at_ends(s, at.scale * bin.u * bin.v / bin.both());
+    return prob_at_ends(s, at.scale * bin.g / bin.both());
   }
 
   DIMIX_EXEC_CHECK_DISABLE
@@ -107,7 +107,7 @@ struct truncated_logistic_row {
         by_mean = at_ends(s, by_mean, [](const auto& end) { return end.by_mean(); });
         by_steep = at_ends(s, by_steep, [](const auto& end) { return end.by_log_steepness(); });
       }
-      const number g = slope(s, prob_at_ends(s, at.scale * bin.u * bin.v * share));
+      const number g = slope(s, prob_at_ends(s, at.scale * bin.g * share));
       return two_sums<number>{g * by_mean, g * by_steep};
     };
     const two_sums<Real> total = group.reduce(S, two_sums<Real>{Real(0), Real(0)}, plus{}, sums_at);
@@ -122,7 +122,7 @@ struct truncated_logistic_row {
   /// The bin of a level, by its middle c.
   template <class Number>
   struct bin_at {
-    Number c, t, u, v, rv, u_rv;  // rv = r v, u_rv = u + r v
+    Number c, t, g, u, v, rv, u_rv;  // g = u v, rv = r v, u_rv = u + r v
 
     DIMIX_HD Number both() const { return (u + v) * u_rv; }
   };
@@ -133,10 +133,10 @@ struct truncated_logistic_row {
     const Real h = half_width(), first = static_cast<Real>(1 - S) * h - at.mean * at.steepness;
     const number c = number_of<Real>(s) * number(h + h) + number(first), one = Real(1);
     // beyond -40 u is nothing beside v in any Real, and r nothing beside u
-    const number t = larger(larger(c, -c) - number(h), number(Real(-40))), g = exp(-larger(t, -t));
+    const number t = larger(larger(c, -c) - number(h), number(Real(-40))), g = exp(smaller(t, -t));
     const auto holds_mean = t < number(Real(0));
     const number u = select(holds_mean, g, one), v = select(holds_mean, one, g), rv = at.ratio * v;
-    return bin_at<number>{c, t, u, v, rv, u + rv};
+    return bin_at<number>{c, t, g, u, v, rv, u + rv};
   }
   DIMIX_HD Real half_width() const { return at.steepness / static_cast<Real>(S); }
 
