@@ -118,11 +118,9 @@ void measure(const gpu& run_on, double rate, index_t B, index_t M, index_t D, in
   const double launched = milliseconds(run_on, [&] { graph.launch(); });
   loss.collect(run_on);
 
-  // the logits are read twice and the gradient written once; a target's likelihood takes a sector of 32 bytes; the marginals are written as
-  // maximum and sum once per component at worst from the cache, and read with the two target rows for values and gradient
+  // the logits are read twice and the gradient written once; log P is written, and read with the two target rows for values and gradient
   const double row = static_cast<double>(S) * sizeof(float), rows = static_cast<double>(B * M * D);
-  const double bytes =
-      rows * (3 * row + std::min(row, 32.0 * static_cast<double>(K + 1))) + 11 * static_cast<double>(B * D) * row;
+  const double bytes = 3 * rows * row + 7 * static_cast<double>(B * D) * row;
   std::printf("(B,M,D,S) = (%td,%td,%td,%td)  loss %.6g  queued %.3f ms  graph %.3f ms  %.0f MB  %.1f %% of the copy's rate\n",
               B, M, D, S, static_cast<double>(loss.loss()), queued, launched, bytes / 1e6, 1e5 * bytes / launched / rate);
 }

@@ -186,10 +186,12 @@ struct problem {
   }
 
   void report(benchmark::State& state, double seconds, int count) const {
-    bench::report(state, seconds, n.bytes(count), n.logits(), n.threads);
+    bench::report(
+        state, seconds,
+        {.items = n.logits(), .bytes = n.bytes(count), .multiply_adds = count * n.product() / 2, .gemm_rate = gemm / 2},
+        n.threads);
     state.counters["products"] = count;
     state.counters["gemm_gflops"] = gemm * 1e-9;
-    state.counters["over_floor"] = seconds / (count * n.product() / gemm);
   }
 
  private:

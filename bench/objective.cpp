@@ -1,8 +1,8 @@
-// The objective of a distillation step: value and gradient of datapoint + consistency + marginals with control variates, in
-// float32, from raw outputs (B, M, D, S) of a softmax head. `library` makes the objective and evaluates it, as a training step
-// does; `raw` is the same arithmetic in plain loops over pointers, on memory that is kept from one call to the next.
-// Both share rows among the same threads. Axes: B, M, K (draws of the student), D, S, threads; K + 1 targets in all.
-// items: raw outputs. Exponentials: four a raw output.
+// A distillation step without its networks, in float32 and under a softmax head: K target draws and the mean of their rows from the student's
+// logits at u, then value and gradient of datapoint + consistency + marginals with control variates at t. `library` makes the objective
+// and evaluates it, as a training step does; `raw` is the same arithmetic in plain loops over pointers, on memory that is kept from one
+// call to the next. Both share rows among the same threads. Axes: B, M, K (draws of the student), D, S, threads; K + 1 targets in all.
+// items: raw outputs at t and u. value: for given targets, so that other systems can be compared.
 #include <dimix/core/memory.hpp>
 #include <dimix/objective.hpp>
 
@@ -27,31 +27,28 @@ struct sizes {
 
   explicit sizes(const bench::shape& of) : B(of[0]), M(of[1]), K(of[2]), D(of[3]), S(of[4]), threads(static_cast<int>(of[5])) {}
 
+  /// Every array once per sweep, without fills and write-allocation. Outputs at t: read for normalisers, likelihoods and marginals, read for
+  /// the gradient, which is written; at u: read. Arrays (B, D, S): P^ and log P written; log P, P^ and T read for the values and for the
+  /// gradient. An exponential an output and sweep, and one a state of a position for 1 / P; logarithms of P, P^ and T.
   bench::work least() const {
-    const double outputs = static_cast<double>(B * M * D * S);
-    return {.items = outputs, .bytes = bytes(), .exponentials = 4 * outputs};
-  }
-
-  /// What the sweeps have to move at least, every array once per sweep, without fills and write-allocation.
-  /// Raw outputs: read for the normalisers, gathered for the likelihoods (a cache line a target, at most the row), read for the
-  /// gradient; the gradient written. Arrays (B, D, S): running maximum and sum written and read, the log-marginals written,
-  /// then read with the two target rows for the values and once more for the gradient.
-  double bytes() const {
-    constexpr double line = 64, real = sizeof(float);
-    const double row = static_cast<double>(S) * real, rows = static_cast<double>(B * M * D);
-    const double gathered = std::min(row, static_cast<double>(K + 1) * line);
-    return rows * (3 * row + gathered) + 11 * static_cast<double>(B * D) * row;
+    const double states = static_cast<double>(B * D * S), at_t = states * static_cast<double>(M),
+                 at_u = states * static_cast<double>(K);
+    return {.items = at_t + at_u,
+            .bytes = sizeof(float) * (3 * at_t + at_u + 8 * states),
+            .exponentials = 2 * at_t + at_u + states,
+            .logarithms = 3 * states};
   }
 };
 
 struct inputs {
-  array<float, 4> raw;               // (B, M, D, S)
+  array<float, 4> raw, logits_u;     // (B, M, D, S), (B, K, D, S)
   array<token, 2> x_t;               // (B, D)
   array<token, 3> x_0, draws;        // (B, 1, D), (B, K, D)
   array<float, 3> student, teacher;  // (B, D, S)
 
   explicit inputs(const sizes& n)
       : raw(n.B, n.M, n.D, n.S),
+        logits_u(n.B, n.K, n.D, n.S),
         x_t(n.B, n.D),
         x_0(n.B, 1, n.D),
         draws(n.B, n.K, n.D),
@@ -63,16 +60,37 @@ struct inputs {
     bench::fill_tokens(draws, n.S, 4);
     bench::fill_rows(student, 5);
     bench::fill_rows(teacher, 6);
+    bench::fill_random(logits_u, 7);
   }
 };
 
-float with_library(const sizes& n, const inputs& in, array<float, 4>& gradient, const dimix::cpu& run_on,
-                   dimix::recycled_memory& memory) {
+/// What the student says at u.
+struct at_u {
+  array<token, 2> x;              // (B K, D)
+  array<float, 3> rows;           // (B, D, S)
+  array<std::uint64_t, 1> items;  // (B K)
+  array<token, 2> x_u;            // (B K, D)
+  index_t step = 0;
+
+  explicit at_u(const sizes& n) : x(n.B * n.K, n.D), rows(n.B, n.D, n.S), items(n.B * n.K), x_u(n.B * n.K, n.D) {
+    for (index_t i = 0; i < items.size(); ++i) items(i) = static_cast<std::uint64_t>(i);
+    bench::fill_tokens(x_u, n.S, 2);
+  }
+};
+
+void draw_with_library(const sizes& n, const inputs& in, at_u& to, const dimix::cpu& run_on) {
+  to.rows = dimix::draw_with_mean_rows<float>(
+      dimix::softmax{}, to.x_u, view<const float, 4>(in.logits_u.data(), n.B * n.K, 1, n.D, n.S), n.K, n.S, dimix::rng{8},
+      dimix::purpose::target, to.items, to.step++ % 1000, to.x.whole(), run_on);
+}
+
+float with_library(const sizes& n, const inputs& in, view<const token, 3> draws, view<const float, 3> student,
+                   array<float, 4>& gradient, const dimix::cpu& run_on, dimix::recycled_memory& memory) {
   using real_weights = dimix::item_weights<float>;
   auto loss = dimix::make_objective<float>(
       dimix::softmax{}, view<const token, 2>(in.x_t), n.M, n.S, dimix::objective_options<float>{.memory = &memory},
       dimix::correlation<float>{.tokens = in.x_0, .weights = real_weights{.common = datapoint_weight}},
-      dimix::consistency<float>{.draws = {.tokens = in.draws}, .rows = {.target = in.student}},
+      dimix::consistency<float>{.draws = {.tokens = draws}, .rows = {.target = student}},
       dimix::marginal_divergence<float>{.target = in.teacher, .weights = real_weights{.common = marginal_weight}});
   return dimix::value_and_gradient(loss, view<const float, 4>(in.raw), gradient.whole(), run_on);
 }
@@ -91,7 +109,16 @@ class raw_loop {
         values_(count(n.B * n.D)),
         scratch_(static_cast<std::size_t>(n.threads), std::vector<float>(count(2 * n.S))) {}
 
-  float run(const inputs& in, array<float, 4>& gradient, const dimix::cpu& run_on) {
+  /// Draws by the running sum of a row.
+  void draw(const inputs& in, at_u& to, const dimix::cpu& run_on) {
+    share(run_on, n_.B * n_.D, [&](int worker, index_t row) {
+      draw_position(in, to, row / n_.D, row % n_.D, scratch_[static_cast<std::size_t>(worker)].data());
+    });
+    ++to.step;
+  }
+
+  float run(const inputs& in, const token* draws, const float* student, array<float, 4>& gradient, const dimix::cpu& run_on) {
+    draws_ = draws, student_ = student;
     share(run_on, n_.B * n_.D, [&](int, index_t row) { normalise(in, row / n_.D, row % n_.D); });
     share(run_on, n_.B * n_.M, [&](int, index_t row) { gather(in, row / n_.M, row % n_.M); });
     for (index_t b = 0; b < n_.B; ++b)
@@ -122,7 +149,27 @@ class raw_loop {
   float log_weight() const { return -std::log(static_cast<float>(n_.M)); }
   float target_weight(index_t k) const { return k == 0 ? datapoint_weight : 1.0f / static_cast<float>(n_.K); }
   token target(const inputs& in, index_t b, index_t k, index_t d) const {
-    return k == 0 ? in.x_0.data()[b * n_.D + d] : in.draws.data()[(b * n_.K + k - 1) * n_.D + d];
+    return k == 0 ? in.x_0.data()[b * n_.D + d] : draws_[(b * n_.K + k - 1) * n_.D + d];
+  }
+
+  void draw_position(const inputs& in, at_u& to, index_t b, index_t d, float* weights) const {
+    float* mean = to.rows.data() + (b * n_.D + d) * n_.S;
+    std::fill_n(mean, n_.S, 0.0f);
+    for (index_t k = 0; k < n_.K; ++k) {
+      const index_t draw = b * n_.K + k;
+      const float* z = in.logits_u.data() + (draw * n_.D + d) * n_.S;
+      float highest = z[0];
+      for (index_t s = 1; s < n_.S; ++s) highest = highest < z[s] ? z[s] : highest;
+      float total = 0;
+      for (index_t s = 0; s < n_.S; ++s) total += weights[s] = std::exp(z[s] - highest);
+      const float share = 1 / (total * static_cast<float>(n_.K));
+      for (index_t s = 0; s < n_.S; ++s) mean[s] += weights[s] * share;
+      const auto bits = dimix::rng{8}(dimix::purpose::target, static_cast<std::uint64_t>(draw), to.step % 1000, 0, d);
+      double left = dimix::unit(bits.first()) * static_cast<double>(total);
+      index_t s = 0;
+      while (s + 1 < n_.S && (left -= static_cast<double>(weights[s])) >= 0) ++s;
+      to.x(draw, d) = static_cast<token>(s);
+    }
   }
 
   /// log-normalisers of all components, and log P = log sum_m π_m p_m as a running maximum and sum
@@ -177,7 +224,7 @@ class raw_loop {
 
   float position_value(const inputs& in, index_t b, index_t d) const {
     const float* log_p = top_.data() + (b * n_.D + d) * n_.S;
-    const float* student = in.student.data() + (b * n_.D + d) * n_.S;
+    const float* student = student_ + (b * n_.D + d) * n_.S;
     const float* teacher = in.teacher.data() + (b * n_.D + d) * n_.S;
     float of_student = 0, of_teacher = 0, of_targets = 0;
     for (index_t s = 0; s < n_.S; ++s)
@@ -190,7 +237,7 @@ class raw_loop {
 
   void differentiate(const inputs& in, index_t b, index_t d, float* common, float* out) const {
     const float* log_p = top_.data() + (b * n_.D + d) * n_.S;
-    const float* student = in.student.data() + (b * n_.D + d) * n_.S;
+    const float* student = student_ + (b * n_.D + d) * n_.S;
     const float* teacher = in.teacher.data() + (b * n_.D + d) * n_.S;
     float* slope = common + n_.S;
     for (index_t s = 0; s < n_.S; ++s) common[s] = -student[s] - marginal_weight * teacher[s];
@@ -210,6 +257,8 @@ class raw_loop {
   }
 
   sizes n_;
+  const token* draws_ = nullptr;             // (B, K, D)
+  const float* student_ = nullptr;           // (B, D, S)
   index_t T_;                                // targets: the datapoint first, then the draws
   std::vector<float> normaliser_, joint_;    // (B, M, D), (B, T)
   std::vector<double> component_;            // (B, M, T)  log-likelihoods, summed as the library does; then responsibilities
@@ -224,6 +273,7 @@ struct problem {
   sizes n;
   inputs in;
   array<float, 4> gradient;  // (B, M, D, S)
+  at_u drawn;
   dimix::cpu run_on;
   dimix::recycled_memory memory;
   raw_loop raw;
@@ -232,7 +282,14 @@ struct problem {
   std::string disagreement;
 
   explicit problem(const bench::shape& shape)
-      : of(shape), n(shape), in(n), gradient(n.B, n.M, n.D, n.S), run_on(n.threads), raw(n), disagreement(compare()) {}
+      : of(shape),
+        n(shape),
+        in(n),
+        gradient(n.B, n.M, n.D, n.S),
+        drawn(n),
+        run_on(n.threads),
+        raw(n),
+        disagreement(compare()) {}
 
   static problem& at(const bench::shape& shape) {
     static std::unique_ptr<problem> last;
@@ -243,11 +300,20 @@ struct problem {
     return *last;
   }
 
-  /// Of one call, beside inputs and gradient.
+  void library_step(dimix::recycled_memory& kept) {
+    draw_with_library(n, in, drawn, run_on);
+    benchmark::DoNotOptimize(
+        with_library(n, in, view<const token, 3>(drawn.x.data(), n.B, n.K, n.D), drawn.rows, gradient, run_on, kept));
+  }
+  void raw_step() {
+    raw.draw(in, drawn, run_on);
+    benchmark::DoNotOptimize(raw.run(in, drawn.x.data(), drawn.rows.data(), gradient, run_on));
+  }
+  /// Of one call, beside inputs, draws and gradient.
   double extra_memory() {
     return bench::peak_memory([&] {
       dimix::recycled_memory fresh;
-      with_library(n, in, gradient, dimix::cpu(n.threads), fresh);
+      library_step(fresh);
     });
   }
 
@@ -255,7 +321,8 @@ struct problem {
   /// Value to 1e-4, gradient to 1e-4 of its largest entry; empty when they agree.
   std::string compare() {
     array<float, 4> by_hand(n.B, n.M, n.D, n.S);  // (B, M, D, S)
-    const float expected = raw.run(in, by_hand, run_on), got = with_library(n, in, gradient, run_on, memory);
+    const float expected = raw.run(in, in.draws.data(), in.student.data(), by_hand, run_on),
+                got = with_library(n, in, in.draws, in.student, gradient, run_on, memory);
     value = got;
     float largest = 0, error = 0;
     for (index_t i = 0; i < gradient.size(); ++i) {
@@ -271,15 +338,14 @@ struct problem {
 void raw(benchmark::State& state, const bench::shape& shape) {
   problem& p = problem::at(shape);
   if (!p.disagreement.empty()) return state.SkipWithError(p.disagreement.c_str());
-  p.raw_seconds = bench::run_timed(state, [&] { benchmark::DoNotOptimize(p.raw.run(p.in, p.gradient, p.run_on)); });
+  p.raw_seconds = bench::run_timed(state, [&] { p.raw_step(); });
   bench::report(state, p.raw_seconds, p.n.least(), p.n.threads);
 }
 
 void library(benchmark::State& state, const bench::shape& shape) {
   problem& p = problem::at(shape);
   if (!p.disagreement.empty()) return state.SkipWithError(p.disagreement.c_str());
-  const double seconds =
-      bench::run_timed(state, [&] { benchmark::DoNotOptimize(with_library(p.n, p.in, p.gradient, p.run_on, p.memory)); });
+  const double seconds = bench::run_timed(state, [&] { p.library_step(p.memory); });
   bench::report(state, seconds, p.n.least(), p.n.threads);
   bench::report_against(state, seconds, p.raw_seconds);
   bench::report_value(state, p.value);

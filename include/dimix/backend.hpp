@@ -91,7 +91,7 @@ std::pmr::memory_resource* workspace_of(const Backend& run_on) {
 /// fill(view of rows), which sweeps, for an answer that goes to the host.
 template <backend Backend, class T, int Rank, class Fill>
 void fill_on_host(const Backend& run_on, array<T, Rank>& answer, const Fill& fill) {
-  if constexpr (asynchronous<Backend>) {
+  if constexpr (asynchronous<Backend> || requires { run_on.memory(); }) {
     array<T, Rank, row_space> there(workspace_of(run_on));
     there.resize_like(answer);
     fill(there.rows());

@@ -3,4 +3,5 @@
 
 #include <dimix/dimix.hpp>
 
-#include <dimix/backend/cuda.cuh>  // sweeps as kernels on a stream
+#include <dimix/backend/cuda.cuh>        // sweeps as kernels on a stream
+#include <dimix/backend/cuda/graph.cuh>  // a step or a whole path, recorded once

@@ -19,8 +19,7 @@
 // distilled; its losses have the weights π, and their gradient goes to backward_log_weights. λ' at u is drawn from π.
 // A class of the item goes to every network, with all draws of the item (classes of step()).
 // step() leaves gradients in the student (backward adds to them); the optimiser is the caller's.
-// Sweeps of a step (tests/spy): corrupt, x_u and x_s one each, T those of marginals, P^ those of mean_rows, and those of the objectives
-// (objective.hpp).
+// Sweeps of a step (tests/spy): corrupt, x_u, and x_s with P^ one each, T those of marginals, and those of the objectives (objective.hpp).
 #pragma once
 
 #include <dimix/core/memory.hpp>
@@ -182,8 +181,11 @@ class distiller {
   void targets_at_u(const Head& head, view<const token, 2> x_u, view<const Real, 4> raw_u, view<const std::uint64_t, 1> items_u,
                     array<token, 3>& x_s, array<Real, 3>& P, index_t K) {
     const index_t S = process_.max_states();
-    draw_tokens<Real>(head, x_u, raw_u, S, random_, purpose::target, items_u, 0, x_s.whole(), run_on_);
-    if (options_.control_variates) P = mean_rows<Real>(head, x_u, raw_u, K, S, run_on_);
+    if (options_.control_variates)
+      P = draw_with_mean_rows<Real>(head, x_u, raw_u, K, S, random_, purpose::target, items_u, 0,
+                                    view<token, 2>(x_s.data(), x_u.extent(0), x_u.extent(1)), run_on_);
+    else
+      draw_tokens<Real>(head, x_u, raw_u, S, random_, purpose::target, items_u, 0, x_s.whole(), run_on_);
   }
 
   template <class Head>
@@ -369,7 +371,8 @@ class distiller {
   view<const token, 1> classes_;                         // (B) of the step that runs
   array<token, 1> classes_of_rows_;                      // (B)
   array<Real, 4> teacher_raw_, raw_u_, raw_, gradient_;  // raw outputs and the student's gradient
-  std::unique_ptr<recycled_memory> memory_ = std::make_unique<recycled_memory>();  // of objectives, the same sizes in every step
+  std::unique_ptr<recycled_memory> memory_ =
+      std::make_unique<recycled_memory>();  // of objectives, the same sizes in every step
 };
 
 template <class Real, class Process, class Teacher, class Student, class AtU, backend Backend, class... Extra>

@@ -3,7 +3,8 @@
 //   observe(chunk)    for every chunk of components: normalisers, likelihoods of the targets, marginals        one read
 //   close()           values, responsibilities; throws when something is not finite
 //   collect()         only where sweeps are queued (backend.hpp): waits, throws what close would have thrown, and brings the values to the
-//                     host. Without it, the three phases neither wait nor ask for memory, and can be captured in a CUDA graph
+//                     host. Without it, the three phases neither wait nor ask for memory (but for marginals in chunks), and can be captured in
+//                     a CUDA graph
 //   gradient(chunk)   for every chunk again: d loss / d raw outputs                                            one read, one write
 //
 // No tape, no autograd, and M can stream. All terms of a site merge into one gradient form: with U(s) = sum over the marginal
@@ -16,10 +17,13 @@
 // A term belongs to a site; a loss at another x_t or t is a second objective. Terms are in objective/terms.hpp.
 // Laws (tests/laws/objective.hpp): gradient = central difference; chunks do not matter; M = 1 equals the factorized loss;
 // a correlation term with M = 1 is zero.
-// Cost with all terms: 2 exponentials a state, and for every position one and 1 + (row terms) logarithms a state; K adds a position and component. Workspace: that of marginalisation plus B M K, and the targets.
-// Sweeps (tests/spy): observe one over stretches of positions, and with joint terms one of B Mc rows; close one of B K rows with joint terms, one of
-// B D with marginals that came in chunks, one of B D with values; gradient one over positions side by side; and short ones of B rows: three in the first observe, one in later ones, two in
-// close. The constructor takes all memory.
+// Cost: an exponential a state in observe and one in gradient (softmax, subs; two where a head does not keep its row, head/concept.hpp), for
+// every position one exponential and 1 + (terms of rows) logarithms a state, and one logarithm a state of every component for each forward
+// KL over components; K adds a position and component. Workspace: that of marginalisation plus B M K.
+// Sweeps (tests/spy): observe one over stretches of positions, and with joint terms one of B Mc rows; close one of B K rows with joint terms,
+// one of B D with marginals that came in chunks, one of B D with values; gradient one over positions side by side; and short ones of B
+// rows: three in the first observe, one in later ones, two in close. The constructor takes all memory but that of marginals in chunks
+// (marginal.hpp).
 #pragma once
 
 #include <dimix/marginal.hpp>
@@ -173,7 +177,7 @@ class objective {
     expects_space<Backend, Space>();
     sweep<Real>(run_on, over_.batch(), 0, over_.dims(), log_weight_rows(local(out), scale));
   }
-  /// The same on the host, in the calling thread.
+  /// The same in the calling thread, where the workspace is the host's.
   void log_weight_gradient(view<Real, 2> out, Real scale = Real(-1)) const {
     const auto rows = log_weight_rows(out, scale);
     for (index_t b = 0; b < over_.batch(); ++b) rows(serial_group{}, {}, b);

@@ -149,7 +149,8 @@ class sampler {
 
   /// One step for every item: tokens (B, D) go from t to s in place; items (B) are ids. Advances state.step.
   /// Where evidence is given, those positions go by q(x_s | y, x_t), and λ is drawn from its law given them, w (latents_given).
-  /// One network call and one sweep of B D rows, which after the first step of this size ask for no memory where the process's kernels do not;
+  /// One network call and one sweep of B D rows (analytic steps over tables: of tiles of 96 positions), which after the first step of this size
+  /// ask for no memory where the process's kernels do not;
   /// candidates for λ cost another call and the sweeps of their marginalisation.
   void step(sampler_state& state, view<token, 2> tokens, view<const double, 1> s, view<const double, 1> t,
             view<const std::uint64_t, 1> items, const conditions<Real>& given = {}) {

@@ -27,7 +27,7 @@ void refuses(const F& f, std::initializer_list<const char*> parts) {
   } catch (const dimix::error& e) {
     CHECK(dynamic_cast<const Error*>(&e) != nullptr);
     for (const char* part : parts) {
-      INFO(e.what());
+      INFO(std::string(e.what()));
       CHECK(std::string(e.what()).find(part) != std::string::npos);
     }
   }

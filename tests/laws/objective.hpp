@@ -393,6 +393,21 @@ void check_marginalisation(const site<Real, Head>& at, const tested& one, double
     for (index_t i = 0; i < mean.size(); ++i)
       means.see(std::abs(static_cast<double>(mean.data()[i] - mixed.data()[i])), "i =", i);
     means.check("marginals of equal weights are the mean of the components' rows", 16 * tolerance);
+
+    array<std::uint64_t, 1> items(at.B * at.M);                                            // (B M)
+    array<token, 2> with_mean(at.B * at.M, at.D);                                          // (B M, D)
+    array<token, 3> apart_drawn(at.B * at.M, 1, at.D);                                     // (B M, 1, D)
+    for (index_t i = 0; i < items.size(); ++i) items(i) = static_cast<std::uint64_t>(7 * i);
+    index_t others = 0;
+    for (index_t step = 0; step < 50; ++step) {
+      CHECK(dimix::draw_with_mean_rows<Real>(at.head, repeated, apart, at.M, at.S, dimix::rng{5}, dimix::purpose::target, items,
+                                             step, with_mean.whole(), one) == mean);
+      dimix::draw_tokens<Real>(at.head, repeated, apart, at.S, dimix::rng{5}, dimix::purpose::target, items, step,
+                               apart_drawn.whole(), one);
+      for (index_t i = 0; i < with_mean.size(); ++i) others += with_mean.data()[i] != apart_drawn.data()[i];
+    }
+    CAPTURE(others);
+    CHECK(others <= 1);  // of thousands: where bits fall between two roundings
   }
 }
 

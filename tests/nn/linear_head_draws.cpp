@@ -53,6 +53,7 @@ TEST_CASE("linear head: tokens are those drawn from explicit logits, but for tie
   CHECK(differences(head_case<float, softmax>(softmax{}, 2, 3, 5, 300, 8, 1), 40, total) <= 1);
   CHECK(total == 3600);
   CHECK(differences(head_case<float, subs>(subs{17}, 2, 3, 5, 1000, 8, 1), 40, total) <= 1);
+  CHECK(differences(head_case<float, softmax>(softmax{}, 1, 2, 3, 5000, 4, 1), 20, total) <= 1);  // parts of two blocks
 }
 
 TEST_CASE("linear head: draws follow the rows") {

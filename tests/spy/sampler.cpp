@@ -84,13 +84,14 @@ TEST_CASE("spy: a distiller's step takes the sweeps that are claimed") {
     return first.launched;
   };
   namespace claims = spy::claims;
-  const spy::sweeps to_x_u = spy::sweeps{{B}} + claims::marginals(B, 1, D) + spy::sweeps{{B * K}};  // corrupt, T, x_u
-  const spy::sweeps x_s = claims::draw_tokens(B * K, 1, D), P = claims::mean_rows(B, K, D);
-  const spy::sweeps with_marginals = claims::objective(B, M, D, S, K + 1, true),
-                    joint = claims::objective(B, M, D, S, K + 1, false);
+  const auto sized = [&](index_t rows, index_t components) { return claims::sizes{rows, components, D, S}; };
+  const spy::sweeps to_x_u = spy::sweeps{{B}} + claims::marginals(sized(B, 1)) + spy::sweeps{{B * K}};  // corrupt, T, x_u
+  const spy::sweeps x_s = claims::draw_tokens(B * K, 1, D), x_s_and_P = claims::mean_rows(sized(B, K));
+  const spy::sweeps with_marginals = claims::objective(sized(B, M), K + 1, true),
+                    joint = claims::objective(sized(B, M), K + 1, false);
   const spy::sweeps distillation =
-      spy::sweeps{{B * R}} + claims::marginals(B * R, 1, D) + claims::objective(B * R, 1, D, S, 0, false);
-  CHECK(step({.distillation_rows = 0}) == to_x_u + x_s + P + with_marginals);
+      spy::sweeps{{B * R}} + claims::marginals(sized(B * R, 1)) + claims::objective(sized(B * R, 1), 0, false);
+  CHECK(step({.distillation_rows = 0}) == to_x_u + x_s_and_P + with_marginals);
   CHECK(step({.control_variates = false, .distillation_rows = 0}) == to_x_u + x_s + joint);
-  CHECK(step({.distillation_rows = R}) == to_x_u + x_s + P + with_marginals + distillation);
+  CHECK(step({.distillation_rows = R}) == to_x_u + x_s_and_P + with_marginals + distillation);
 }

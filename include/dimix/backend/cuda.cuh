@@ -21,6 +21,8 @@
 #include <dimix/backend/cuda/device_threads.cuh>
 
 #include <memory>
+#include <utility>
+#include <vector>
 
 namespace dimix {
 
@@ -85,7 +87,7 @@ class gpu {
     const bool fills = rows >= index_t{32} * processors_;
     if (length >= 1 && length <= (fills ? medium_row : short_row))
       launch<team::warp, Real>(rows, tile, detail::most_threads<team::warp>, 1, body);
-    else if (length >= long_row && clusters_)
+    else if (length >= long_row && clusters_ && has_clusters<Real, Body>())
       launch<team::cluster, Real>(rows, tile, detail::most_threads<team::cluster>, cluster_blocks, body);
     else
       launch<team::block, Real>(rows, tile,
@@ -102,51 +104,54 @@ class gpu {
                  "a copy to the host");
     wait();
   }
-  /// Queues a copy from the host, which may change `from` as soon as this returns.
+  /// Queues a copy from the host, whose memory is pageable and may change as soon as this returns.
   template <class T, int Rank, class Space>
   void send(const view<T, Rank>& from, const view<std::remove_const_t<T>, Rank, Space>& to) const {
-    expects(same_shape(view<const T, Rank>(from), view<const T, Rank>(local(to))), "gpu::send: the extents differ");
+    expects(same_shape(view<const T, Rank>(from), view<const T, Rank>(local(to))), "gpu::send: from has shape ",
+            shape_of(view<const T, Rank>(from)), ", but to has ", shape_of(view<const T, Rank>(local(to))));
     expects_cuda(cudaMemcpyAsync(to.data(), from.data(), bytes_of(from), cudaMemcpyHostToDevice, stream_),
                  "a copy to the device");
   }
   void wait() const { expects_cuda(cudaStreamSynchronize(stream_), "a kernel before this"); }
 
  private:
+  /// Whether this body was compiled for compute capability 9.0: else a kernel takes every block for a team of its own.
+  template <class Real, class Body>
+  static bool has_clusters() {
+    cudaFuncAttributes made{};
+    expects_cuda(cudaFuncGetAttributes(&made, &detail::sweep_rows<team::cluster, Real, Body>), "a kernel");
+    return made.ptxVersion >= 90;
+  }
+
   static constexpr index_t short_row = 64, medium_row = 1024, long_row = 16384;
   static constexpr std::size_t shared_bytes = 48 * 1024 - warp_size * 16;  // less the slots of the groups
   static constexpr unsigned cluster_blocks = 8;
 
-  /// One block of memory that grows.
+  /// A block of memory that is replaced by a larger one. Those before stay, as a captured graph may know them.
   class tile_memory {
    public:
     tile_memory(std::pmr::memory_resource* memory, std::shared_ptr<device_memory> kept)
         : memory_(memory), kept_(std::move(kept)) {}
-    ~tile_memory() { release(); }
+    ~tile_memory() {
+      for (const auto& [block, bytes] : blocks_) memory_->deallocate(block, bytes, 64);
+    }
     tile_memory(const tile_memory&) = delete;
     tile_memory& operator=(const tile_memory&) = delete;
 
     void* at_least(std::size_t bytes, cudaStream_t stream) {
-      if (bytes <= bytes_) return block_;
+      if (!blocks_.empty() && bytes <= blocks_.back().second) return blocks_.back().first;
       cudaStreamCaptureStatus capturing{};
       expects_cuda(cudaStreamIsCapturing(stream, &capturing), "the stream");
       expects(capturing == cudaStreamCaptureStatusNone, "gpu::sweep: its tiles take ", bytes,
               " bytes more than those before, which a graph cannot hold: run the step once before it is captured");
-      release();
-      block_ = memory_->allocate(bytes, 64);
-      bytes_ = bytes;
-      return block_;
+      blocks_.emplace_back(memory_->allocate(bytes, 64), bytes);
+      return blocks_.back().first;
     }
 
    private:
-    void release() {
-      if (bytes_ > 0) memory_->deallocate(block_, bytes_, 64);
-      bytes_ = 0;
-    }
-
     std::pmr::memory_resource* memory_;
     std::shared_ptr<device_memory> kept_;
-    void* block_ = nullptr;
-    std::size_t bytes_ = 0;
+    std::vector<std::pair<void*, std::size_t>> blocks_;  // and their bytes
   };
 
   template <class T, int Rank, class Space>

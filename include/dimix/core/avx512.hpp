@@ -1,6 +1,6 @@
 // The steps of core/lanes.hpp that AVX-512 has instructions for: the larger of two numbers, and x 2^n, which is right for subnormals as well.
-// The forms with a mask, of all numbers: those without it make g++ 12 warn of its own header. Not getmant and getexp for log, which take half
-// of its time away: with them g++ 12 at -O2 fails with an internal error in the row of an objective.
+// The forms with a mask, of all numbers: those without it make g++ 12 warn of its own header. Not getmant and getexp for log: with
+// them g++ 12 at -O2 failed with an internal error in the row of an objective.
 #pragma once
 
 #include <dimix/core/lanes.hpp>

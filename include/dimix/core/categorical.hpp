@@ -1,8 +1,8 @@
 // Exact draws from a categorical row, in float as in double, in one pass over it.
 //
 // A draw takes the row's log-probabilities (normalised or not) and 128 random bits. The row is cut into at most 64 parts of whole blocks of
-// 64 states. The pass keeps of each part its largest log-probability and the sum of exponentials above it, made while the part is in the
-// cache. The first 64 bits choose a part; it is weighed again, in blocks, and the second 64 bits choose a block and in it a state. Widths
+// 64 states. The pass keeps of each part the sum of exponentials above the largest log-probability of the first part, or above its own where
+// that sum would leave the range. The first 64 bits choose a part; it is weighed again, in blocks, and the second 64 bits choose a block and in it a state. Widths
 // are 64-bit fixed-point shares of sums, so that a state's realised probability is its softmax within 1e-5 relative down to 1e-12 (a
 // running sum in float loses everything below 6e-8, a float Gumbel race everything below 1e-7; arXiv 2409.02908). The largest part, block
 // and state get what the others leave.
@@ -225,8 +225,7 @@ DIMIX_HD token draw_weighed(const Group& group, index_t S, const Weights& weight
 }
 
 /// A state s in [0, S) with probability exp(log_prob(s)) / sum. log_prob: index_t -> Real, and lanes of them if it takes them; of any
-/// finite size, not normalised, -infinity allowed; evaluated twice a state, the second time while it is in the cache, and again in one
-/// part. Returns -1 where the sum is not positive and finite: no state is possible, or a log-probability is NaN or infinite. O(S), 1 kB.
+/// finite size, not normalised, -infinity allowed; evaluated once a state, twice in the first part, and again in the chosen one. Returns -1 where the sum is not positive and finite: no state is possible, or a log-probability is NaN or infinite. O(S), 1 kB.
 DIMIX_EXEC_CHECK_DISABLE
 template <class Group, class LogProb>
 DIMIX_HD token draw_categorical(const Group& group, index_t S, const LogProb& log_prob, random_block bits) {

@@ -76,8 +76,8 @@ inline void expects_draws(const char* name, index_t step, index_t draw, index_t 
 }
 
 /// Throws unless all numbers are finite; names the first that is not.
-template <class T, int Rank>
-void expects_finite(const char* name, const view<T, Rank>& values) {
+template <class Name, class T, int Rank>
+void expects_finite(Name name, const view<T, Rank>& values) {
   using std::isfinite;
   for (index_t i = 0; i < values.size(); ++i)
     expects<numeric_error>(isfinite(static_cast<double>(values.data()[i])), name, " of shape ", shape_of(values), " holds ",

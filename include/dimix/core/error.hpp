@@ -6,9 +6,11 @@
 // (a non-finite logit, a token out of range) is checked on the host before or after them.
 #pragma once
 
+#include <cmath>
 #include <sstream>
 #include <stdexcept>
 #include <string>
+#include <type_traits>
 
 namespace dimix {
 
@@ -32,11 +34,20 @@ struct numeric_error : error {
   using error::error;
 };
 
+/// A NaN without its sign, which says nothing.
+template <class Part>
+decltype(auto) printed(const Part& part) {
+  if constexpr (std::is_floating_point_v<Part>)
+    return std::isnan(part) ? std::abs(part) : part;
+  else
+    return (part);
+}
+
 template <class Error = invalid_argument, class... Parts>
 [[noreturn]] void fail(const Parts&... parts) {
   std::ostringstream message;
   message.precision(9);
-  (message << ... << parts);
+  (message << ... << printed(parts));
   throw Error(message.str());
 }
 

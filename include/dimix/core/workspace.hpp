@@ -3,6 +3,7 @@
 //   buffer of workspace_bytes(make) bytes, aligned to 64, of the host or of the device that rows run on
 //   std::pmr::monotonic_buffer_resource memory(buffer, bytes, std::pmr::null_memory_resource());
 //   auto loss = make(&memory);
+// Marginals that come in chunks of components ask for B D S more with their first chunk, beside it.
 #pragma once
 
 #include <cstddef>

@@ -100,7 +100,7 @@ struct table_kernel {
     return drawn < 0 ? y : drawn;
   }
 
-  /// The same with a group at work.
+  /// The same law with a group at work; the same bits give other tokens.
   template <class Group>
   DIMIX_HD token draw_posterior(const Group& group, index_t d, token x_0, token y, random_block bits) const {
     if (back.empty()) return draw_posterior(d, x_0, y, bits);

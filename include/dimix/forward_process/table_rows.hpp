@@ -13,6 +13,8 @@
 
 namespace dimix {
 
+inline namespace DIMIX_TARGET {  // panels are as wide as the lanes
+
 /// One row of a product. total = 0: no x_0 can have become y, which stays.
 template <class Real>
 struct table_row {
@@ -23,8 +25,8 @@ struct table_row {
   template <class At>
   auto prob(At a) const {
     using number = typename number_at<Real, At>::type;
-    if (total == Real(0)) return select(equals<Real>(a, y), number(Real(1)), number(Real(0)));
-    return read<Real>(mixed, a) * read<Real>(back, a) / number(total);
+    if (total == Real(0)) return select(dimix::equals<Real>(a, y), number(Real(1)), number(Real(0)));
+    return dimix::read<Real>(mixed, a) * dimix::read<Real>(back, a) / number(total);
   }
   template <class At>
   auto log_prob(At a) const {
@@ -91,9 +93,9 @@ class table_rows {
     });
     const Real possible = group.reduce(S, Real(0), plus{}, [&](auto x) {
       using number = typename number_at<Real, decltype(x)>::type;
-      return select(read<Real>(inverse, x) > number(Real(0)), read<Real>(p, x), number(Real(0)));
+      return select(dimix::read<Real>(inverse, x) > number(Real(0)), dimix::read<Real>(p, x), number(Real(0)));
     });
-    group.for_each(S, [&](auto x) { write(to, x, read<Real>(p, x) * read<Real>(inverse, x)); });
+    group.for_each(S, [&](auto x) { write(to, x, dimix::read<Real>(p, x) * dimix::read<Real>(inverse, x)); });
     return possible;
   }
 
@@ -101,5 +103,7 @@ class table_rows {
   view<const Real, 2> back_;  // (S, S)  q(x_t | x_s), x_t first
   array<Real, 2> inverse_;    // (S, S)  1 / (S q(x_t | x_0)), x_t first; 0 where it is 0
 };
+
+}  // namespace DIMIX_TARGET
 
 }  // namespace dimix

@@ -32,7 +32,7 @@ template <class Head, class Real, class Storage>
 using row_of_head = decltype(std::declval<const Head&>().template row<Real>(view<const Storage, 1>{}, place{},
                                                                             typename Head::template state<Real>{}));
 
-/// What a head says of a row whose probabilities it leaves in memory: weights (S), p(s) = weights[s] times `each`.
+/// What a head says of a row whose probabilities it leaves in memory: weights (S), p(s) = weights[s] times `each`. A certain row leaves none.
 template <class State, class Real>
 struct kept_row {
   State state;

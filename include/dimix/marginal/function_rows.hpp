@@ -4,6 +4,7 @@
 #include <dimix/core/rng.hpp>
 #include <dimix/head.hpp>
 #include <dimix/marginal/estimator.hpp>
+#include <dimix/marginal/position_walk.hpp>
 
 namespace dimix {
 
@@ -33,27 +34,73 @@ struct exp_row {
 
   template <class Group>
   DIMIX_HD void operator()(const Group& group, view<Real, 1>, index_t i) const {
-    group.for_each(from.extent(1), [&](index_t j) {
+    group.for_each(from.extent(1), [&](auto j) {
       using std::exp;
-      out(i, j) = exp(from(i, j));
+      write(out.row(i), j, exp(read<Real>(from.row(i), j)));
     });
   }
 };
 
-/// Row b: the mean of the rows of K draws that stand side by side.
-template <class Real>
+/// Row (b, positions): the mean of the rows of K draws that stand side by side, and a token from each row where `out` is not empty. tile: the
+/// weights of a row, then the sums of every position (S each).
+template <class Real, class Head>
 struct mean_row {
-  view<const Real, 3> rows;  // (B K, D, S)
-  view<Real, 3> mean;        // (B, D, S)
+  Head head;
+  view<const token, 2> tokens;     // (B K, D)
+  view<const Real, 4> raw;         // (B, K, D, outputs)
+  index_t positions;               // that are walked together
+  view<Real, 3> mean;              // (B, D, S)
+  view<unsigned char, 2> damaged;  // (B, D)  whether an output is not finite
+  rng random;
+  purpose what;
+  view<const std::uint64_t, 1> items;  // (B K)
+  index_t step;
+  view<token, 2> out;  // (B K, D)
+
+  /// Reals of tile.
+  static index_t tile_size(index_t S, index_t positions) { return (1 + positions) * S; }
 
   template <class Group>
-  DIMIX_HD void operator()(const Group& group, view<Real, 1>, index_t b) const {
-    const index_t cells = mean.extent(1) * mean.extent(2), K = rows.extent(0) / mean.extent(0);
-    group.for_each(cells, [&](index_t cell) {
-      Real sum = Real(0);
-      for (index_t k = 0; k < K; ++k) sum += rows.data()[(b * K + k) * cells + cell];
-      mean.data()[b * cells + cell] = sum / static_cast<Real>(K);
+  DIMIX_HD void operator()(const Group& group, view<Real, 1> tile, index_t row_index) const {
+    const index_t D = tokens.extent(1), S = mean.extent(2), K = raw.extent(1), rows = (D + positions - 1) / positions,
+                  b = row_index / rows, from = row_index % rows * positions;
+    const position_walk through{b, from, smaller(D, from + positions), K};
+    const view<Real, 1> weights = tile.slice(0, S);  // (S)
+    const auto sum = [&](index_t d) { return tile.slice((1 + d - from) * S, S); };
+    through.each([&](index_t k, index_t d) {
+      const index_t draw = b * K + k;
+      const view<const Real, 1> outputs = raw.row(b, k, d), soon = through.soon(raw, k, d);
+      const place at{draw, d, tokens(draw, d)};
+      const auto seen = keep_row(group, head, outputs, at, weights);
+      group.sync();
+      const token fixed = head.template row<Real>(outputs, at, seen.state).fixed();
+      if (!out.empty()) {
+        const token x =
+            fixed >= 0 ? fixed
+                       : draw_by_weight(
+                             group, S, [&](auto s) { return read<Real>(weights, s); }, random(what, items(draw), step, 0, d));
+        if (group.leader()) out(draw, d) = x;
+      }
+      const Real share = seen.each / static_cast<Real>(K);
+      const view<Real, 1> so_far = sum(d);  // (S)
+      group.for_each(S, [&](auto s) {
+        using number = decltype(read<Real>(weights, s));
+        const number before = k == 0 ? number(Real(0)) : read<Real>(so_far, s);
+        write(so_far, s, before + (fixed < 0 ? read<Real>(weights, s) * number(share) : number(Real(0))));
+      });
+      group.sync();
+      if (fixed >= 0 && group.leader()) so_far[fixed] += share;
+      Real doubt = Real(0);  // stays 0 while every output that matters is finite
+      if (fixed < 0)
+        doubt = group.reduce(outputs.extent(0), Real(0), plus{}, [&](auto o) {
+          expect(group, soon, o);
+          return Real(0) * read<Real>(outputs, o);
+        });
+      if (group.leader()) damaged(b, d) = (k > 0 && damaged(b, d)) || doubt != Real(0);
+      group.sync();
     });
+    for (index_t d = from; d < through.to; ++d)
+      group.for_each(S, [&](auto s) { write(mean.row(b, d), s, read<Real>(sum(d), s)); });
   }
 };
 

@@ -1,5 +1,6 @@
 // The marginalisation as functions: one call, all components at once. Their sweeps are those of the marginalisation (marginal.hpp) and one
-// more that writes the answer; mean_rows has two. draw_tokens is one sweep of B M D rows and asks for no memory.
+// more that writes the answer. mean_rows is one sweep over positions side by side, with draws or without; draw_tokens is one of B M D rows
+// and asks for no memory.
 #pragma once
 
 #include <dimix/marginal.hpp>
@@ -60,19 +61,54 @@ array<Real, 3> marginals(const Head& head, view_of<Backend, const token, 2> x_t,
   return result;
 }
 
+/// mean_rows, below, and one token from each of the rows: out (B K, D), out[r, d] ~ p_d( . | x_r; λ_r), whose bits are those of `what` at
+/// (items[r], step, 0, d), items (B K). The targets of the consistency loss and their marginals in one sweep. An empty out draws nothing. Where
+/// sweeps are queued, a row without a positive probability is not refused: its token is -1.
+template <class Real, class Head, backend Backend>
+array<Real, 3> draw_with_mean_rows(const Head& head, view_of<Backend, const token, 2> tokens,
+                                   view_of<Backend, const Real, 4> raw, index_t K, index_t S, rng random, purpose what,
+                                   view_of<Backend, const std::uint64_t, 1> items, index_t step, view_of<Backend, token, 2> out,
+                                   const Backend& run_on) {
+  expects(K >= 1 && tokens.extent(0) % K == 0, "draw_with_mean_rows: ", tokens.extent(0), " rows are not K = ", K,
+          " draws per item");
+  const index_t B = tokens.extent(0) / K, D = tokens.extent(1), outputs = head.outputs(S);
+  expects_shape("draw_with_mean_rows: raw", local(raw), B * K, 1, D, outputs);
+  if (!out.empty()) {
+    expects_shape("draw_with_mean_rows: out", local(out), B * K, D);
+    expects_shape("draw_with_mean_rows: items", local(items), B * K);
+    expects_draws("draw_with_mean_rows", step, 0, D);
+  }
+  array<unsigned char, 2, row_space> damaged(workspace_of(run_on), B, D);  // (B, D)
+  array<Real, 3> mean(B, D, S);                                            // (B, D, S)
+  const view<const Real, 4> draws(raw.data(), B, K, D, outputs);           // (B, K, D, outputs)
+  const index_t positions = positions_together<Backend>(S);
+  using row = mean_row<Real, Head>;
+  fill_on_host(run_on, mean, [&](view<Real, 3> into) {
+    sweep<Real>(run_on, B * ((D + positions - 1) / positions), row::tile_size(S, positions), outputs,
+                row{head, local(tokens), draws, positions, into, damaged.rows(), random, what, local(items), step, local(out)});
+  });
+  array<unsigned char, 2> found(B, D);  // (B, D)
+  fetch(run_on, view<const unsigned char, 2>(damaged.rows()), found.whole());
+  for (index_t b = 0; b < B; ++b)
+    for (index_t d = 0; d < D; ++d)
+      expects<numeric_error>(!found(b, d), "draw_with_mean_rows: the logits of item ", b, " at position ", d,
+                             " hold a number that is not finite");
+  if constexpr (!asynchronous<Backend>) {
+    const index_t missing = first_missing(view<const token, 2>(out));
+    expects<numeric_error>(missing == out.size(), "draw_with_mean_rows: the row at flat index ", missing, " of shape ",
+                           shape_of(out), " has no positive probability (non-finite logits?)");
+  }
+  return mean;
+}
+
 /// P^_d(s) = mean_k p_d(s | x_k; λ_k), the mean of the rows of K draws that stand at different x: (B, D, S) probabilities. The
 /// marginals of the student at u in the consistency loss (paper, section 3; tauldr and sdtt take the same mean).
-/// tokens (B K, D), draws of one item side by side; raw (B K, 1, D, outputs).
+/// tokens (B K, D), draws of one item side by side; raw (B K, 1, D, outputs). One read of raw and one exponential a state
+/// (softmax, subs; two where a head does not keep its row).
 template <class Real, class Head, backend Backend>
 array<Real, 3> mean_rows(const Head& head, view_of<Backend, const token, 2> tokens, view_of<Backend, const Real, 4> raw,
                          index_t K, index_t S, const Backend& run_on) {
-  expects(K >= 1 && tokens.extent(0) % K == 0, "mean_rows: ", tokens.extent(0), " rows are not K = ", K, " draws per item");
-  const index_t B = tokens.extent(0) / K, D = tokens.extent(1);
-  array<Real, 3, row_space> rows(workspace_of(run_on), B * K, D, S);  // (B K, D, S)
-  write_marginals(head, tokens, raw, S, run_on, {}, rows.rows());
-  array<Real, 3> mean(B, D, S);  // (B, D, S)
-  fill_on_host(run_on, mean, [&](view<Real, 3> out) { sweep<Real>(run_on, B, 0, D * S, mean_row<Real>{rows.rows(), out}); });
-  return mean;
+  return draw_with_mean_rows<Real>(head, tokens, raw, K, S, rng{}, purpose::user, {}, 0, {}, run_on);
 }
 
 /// γ_km: (B, M, K), the posterior over components given target k; sums to 1 over m. With a target that holds the known tokens and -1

@@ -29,8 +29,8 @@ DIMIX_HD constexpr Real least_sum() {
 template <class Real, class Storage, class Head, class Visit>
 struct observe_row {
   Head head;
-  view<const token, 2> tokens;                          // (B, D)
-  view<const Storage, 4> chunk;                         // (B, Mc, D, outputs)
+  view<const token, 2> tokens;   // (B, D)
+  view<const Storage, 4> chunk;  // (B, Mc, D, outputs)
   index_t first;
   index_t length, positions;                            // of a stretch; that are walked together
   view<const Real, 2> log_weights;                      // (B, M)
@@ -127,7 +127,7 @@ struct observe_row {
     const view<Real, 1> log_p = log_marginals.row(b, d);  // (S)
     const auto row = row_of(b, 0, d);
     if (row.fixed() >= 0) {
-      if (first == 0) group.for_each(sum.extent(0), [&](index_t s) { put(log_p, b, d, s, row.log_prob(s)); });
+      if (first == 0) group.for_each(sum.extent(0), [&]<index_of<row_type> At>(At s) { put(log_p, b, d, s, row.log_prob(s)); });
       return;
     }
     group.for_each(sum.extent(0), [&]<index_of<row_type> At>(At s) {

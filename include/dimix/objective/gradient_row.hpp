@@ -97,8 +97,8 @@ DIMIX_HD constexpr Real least_log_divisor() {
   return sizeof(Real) == 8 ? Real(-600) : Real(-60);
 }
 
-/// Row (b, d): the gradient of all components of the chunk. tile, S each: what the marginals say, the slopes of one component, its
-/// probabilities where they are kept; then its gradient (outputs) where that is.
+/// Row (b, positions): the gradients of all components of the chunk. tile: the slopes and the probabilities of one component, then what the
+/// marginals say of every position (S each); then one gradient (outputs) where it is kept apart.
 template <class Real, class Storage, class Head, class... Terms>
 struct gradient_row {
   Head head;

@@ -3,29 +3,32 @@
 // device nothing waits and nothing asks for memory between the first step and the last, and all of it can be captured in a CUDA graph.
 // The network is the user's launch on the same stream:
 //   net(request<Real, Space>, view<Real, 4, Space> raw)      Space: that of the backend; queued like a sweep
-// Laws (tests/laws/queued_path.cpp): the tokens are those of sample(), bit for bit on the host; 1 + N sweeps beside those of the network.
+// Laws (tests/laws/queued_path.cpp): the tokens are those of sample(), bit for bit on the host (analytic steps over tables but for ties within rounding); 1 + N sweeps beside those of the network.
 #pragma once
 
 #include <dimix/sampler/sample.hpp>
 
 namespace dimix {
 
-/// Row (b, d): x_1 from the prior.
+/// Row b: x_1 from the prior, and nothing has failed.
 template <class Space>
 struct initial_row {
   Space space;
   rng random;
   view<const std::uint64_t, 1> items;  // (B)
   view<token, 2> x;                    // (B, D)
+  view<unsigned char, 2> failed;       // (B, D)
 
   template <class Group, class Real>
   DIMIX_HD void operator()(const Group& group, view<Real, 1>, index_t b) const {
-    group.for_each(x.extent(1),
-                   [&](index_t d) { x(b, d) = draw_prior(space, d, random(purpose::initial, items(b), 0, 0, d).first()); });
+    group.for_each(x.extent(1), [&](index_t d) {
+      x(b, d) = draw_prior(space, d, random(purpose::initial, items(b), 0, 0, d).first());
+      failed(b, d) = 0;
+    });
   }
 };
 
-/// Row (b, d): x_s from x_t by a method, with the same times for every item. Every member draws the same; the leader writes.
+/// Row (b, d): x_s from x_t by a method, with the same times for every item. Where no state has a positive probability, x stays and that is written down.
 template <class Real, class Head, class Kernel, class Method>
 struct path_step_row {
   Head head;
@@ -38,6 +41,7 @@ struct path_step_row {
   view<const std::uint64_t, 1> items;  // (B)
   view<const Real, 4> raw;             // (B, 1, D, outputs)
   view<token, 2> x;                    // (B, D)
+  view<unsigned char, 2> failed;       // (B, D)
 
   template <class Group>
   DIMIX_HD void operator()(const Group& group, view<Real, 1>, index_t row_index) const {
@@ -54,7 +58,11 @@ struct path_step_row {
     } else {
       next = method.draw(kernel, at, states, denoised, bits_of);
     }
-    if (group.leader()) x(b, d) = next;
+    if (!group.leader()) return;
+    if (next < 0)
+      failed(b, d) = 1;
+    else
+      x(b, d) = next;
   }
 };
 
@@ -85,6 +93,7 @@ class queued_path {
         run_on_(run_on),
         grid_(options.grid.empty() ? uniform_grid(options.steps) : options.grid),
         tokens_(workspace_of(run_on)),
+        failed_(workspace_of(run_on)),
         items_(workspace_of(run_on)),
         times_(workspace_of(run_on)),
         latents_(workspace_of(run_on)),
@@ -101,6 +110,7 @@ class queued_path {
       methods_.push_back(method_between(method, process, at(n + 1), at(n)));
     }
     tokens_.resize(B, D);                 // (B, D)
+    failed_.resize(B, D);                 // (B, D)
     raw_.resize(B, 1, D, net.outputs());  // (B, 1, D, outputs)
     array<std::uint64_t, 1> items(B);     // (B)
     for (index_t b = 0; b < B; ++b) items(b) = options.first_item + static_cast<std::uint64_t>(b);
@@ -116,8 +126,9 @@ class queued_path {
   void run() {
     const rng random{options_.seed};
     const index_t B = options_.batch, D = options_.dims;
-    dimix::sweep<Real>(run_on_, B, 0, D,
-                       initial_row<typename Process::space_type>{process_.space(), random, items(), tokens_.rows()});
+    dimix::sweep<Real>(
+        run_on_, B, 0, D,
+        initial_row<typename Process::space_type>{process_.space(), random, items(), tokens_.rows(), failed_.rows()});
     for (index_t n = 0; n < steps(); ++n) {
       net_(request<Real, memory_space>{tokens(), times_.whole()[n].template in<memory_space>(),
                                        latents_.whole()[n].template in<memory_space>(),
@@ -128,7 +139,7 @@ class queued_path {
       dimix::sweep<Real>(run_on_, B * D, 0, net_.outputs(),
                          path_step_row<Real, std::remove_const_t<decltype(head)>, kernel_type, method_type>{
                              head, kernels_[step], methods_[step], process_.max_states(), random, n,
-                             options_.argmax_tail && at(n + 1) == 0, items(), raw_.rows(), tokens_.rows()});
+                             options_.argmax_tail && at(n + 1) == 0, items(), raw_.rows(), tokens_.rows(), failed_.rows()});
     }
   }
 
@@ -138,8 +149,10 @@ class queued_path {
   array<token, 2> result() const {
     array<token, 2> x(options_.batch, options_.dims);  // (B, D)
     fetch(run_on_, tokens_.rows(), x.whole());
+    array<unsigned char, 2> failed(options_.batch, options_.dims);  // (B, D)
+    fetch(run_on_, failed_.rows(), failed.whole());
     for (index_t i = 0; i < x.size(); ++i)
-      expects<numeric_error>(x.data()[i] >= 0, "queued_path: item ", i / options_.dims, " position ", i % options_.dims,
+      expects<numeric_error>(!failed.data()[i], "queued_path: item ", i / options_.dims, " position ", i % options_.dims,
                              " has no state with a positive probability (non-finite outputs?)");
     return x;
   }
@@ -177,6 +190,7 @@ class queued_path {
   std::vector<kernel_type> kernels_;  // (N)
   std::vector<method_type> methods_;  // (N)
   array<token, 2, row_space> tokens_;
+  array<unsigned char, 2, row_space> failed_;
   array<std::uint64_t, 1, row_space> items_;
   array<Real, 2, row_space> times_;    // (N, B)
   array<Real, 4, row_space> latents_;  // (N, B, 1, L)

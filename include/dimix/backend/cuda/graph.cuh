@@ -13,18 +13,19 @@ class captured {
  public:
   /// The stream of run_on must not be the default one, which cannot be captured.
   template <class Queue>
-  captured(const gpu& run_on, const Queue& queue) : stream_(run_on.stream()) {
-    expects(stream_ != nullptr, "captured: the default stream cannot be captured; make the gpu with a stream of its own");
-    expects_cuda(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeThreadLocal), "the start of a capture");
+  captured(const gpu& run_on, const Queue& queue) : run_on_(run_on) {
+    const cudaStream_t stream = run_on.stream();
+    expects(stream != nullptr, "captured: the default stream cannot be captured; make the gpu with a stream of its own");
+    expects_cuda(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal), "the start of a capture");
     cudaGraph_t graph = nullptr;
     try {
       queue();
     } catch (...) {
-      static_cast<void>(cudaStreamEndCapture(stream_, &graph));
+      static_cast<void>(cudaStreamEndCapture(stream, &graph));
       if (graph) static_cast<void>(cudaGraphDestroy(graph));
       throw;
     }
-    expects_cuda(cudaStreamEndCapture(stream_, &graph), "the end of a capture (did something wait?)");
+    expects_cuda(cudaStreamEndCapture(stream, &graph), "the end of a capture (did something wait?)");
     const cudaError_t made = cudaGraphInstantiate(&ready_, graph, 0);
     static_cast<void>(cudaGraphDestroy(graph));
     expects_cuda(made, "a graph");
@@ -33,10 +34,10 @@ class captured {
   captured(const captured&) = delete;
   captured& operator=(const captured&) = delete;
 
-  void launch() const { expects_cuda(cudaGraphLaunch(ready_, stream_), "the launch of a graph"); }
+  void launch() const { expects_cuda(cudaGraphLaunch(ready_, run_on_.stream()), "the launch of a graph"); }
 
  private:
-  cudaStream_t stream_;
+  gpu run_on_;  // and its tiles, which the graph knows
   cudaGraphExec_t ready_ = nullptr;
 };
 

@@ -1,8 +1,8 @@
 // Tokens drawn through a linear head: one product of rows, S and H, and 64 logits more of every row.
 //
-// As draw_categorical does (core/categorical.hpp): states in blocks of 64, the first word of the bits chooses a block by 64-bit shares of
-// the blocks' sums, the second a state in it. Tiles leave the sums of their blocks above their own maximum; the logits of the chosen
-// block are made once more.
+// As draw_categorical does (core/categorical.hpp): at most 64 parts of whole blocks of 64 states, of which the first word of the bits chooses one
+// by 64-bit shares of sums, and the second a block in it and a state. Tiles leave the sums of their blocks above their own maximum; the logits
+// of the chosen block are made once more.
 // Laws (tests/nn/linear_head_draws.cpp): the tokens are those of draw_tokens over explicit logits but where candidates tie within rounding;
 // they do not depend on tiles and threads but for that; chi-square.
 #pragma once
@@ -55,39 +55,57 @@ void draw_tokens(const linear_head<Real, Rows>& head, view<const token, 2> x_t, 
         }
       }
     });
-    run_on.template sweep<Real>(panels.rows(), block, [&](const auto& group, view<Real, 1> chosen_logits, index_t row) {
+    run_on.template sweep<Real>(panels.rows(), 0, [&](const auto& group, auto, index_t row) {
       const place at = panels.place_of(row / M);
       const Real top = *std::max_element(tops.whole().row(row).begin(), tops.whole().row(row).end());
       // a sum for all blocks, above the maximum of the row
       for (index_t i = 0; i < blocks; ++i) sums(row, i) *= std::exp(tops(row, i / of_tile) - top);
-      const auto block_sum = [&](index_t i) { return static_cast<double>(sums(row, i)); };
-      double total = 0;
-      for (index_t i = 0; i < blocks; ++i) total += block_sum(i);
       token& x = out(at.item, row % M, at.dim);
       x = -1;
-      if (!(total > 0 && total < infinity<double>())) return;
       const random_block bits = random(what, items(at.item), step, row % M, at.dim);
-      const index_t chosen = pick_by_share(blocks, total, bits.first(), block_sum, largest_of(blocks, block_sum));
+      few_weights<Real> few;
+      index_t first = 0, count = S;  // of the states that are left to choose among
+      std::uint64_t left = ~bits.first();
+      double words = 0;
+      // the part, or a part of it, whose share holds `left`
+      const auto narrow = [&] {
+        const index_t length = part_length(count);
+        few.count = 0;
+        for (index_t begin = first; begin < first + count; begin += length) {
+          Real& sum = few.weight[few.count++];
+          sum = Real(0);
+          for (index_t i = begin / block; i * block < smaller(begin + length, first + count); ++i) sum += sums(row, i);
+        }
+        if (words == 0) words = few.words(group);
+        if (words == 0) return false;
+        const index_t skipped = few.pick(group, words, left) * length;
+        first += skipped;
+        count = smaller(length, count - skipped);
+        return true;
+      };
+      if (count > block && !narrow()) return;
+      words = 0, left = ~bits.second();
+      while (count > block)
+        if (!narrow()) return;
 
-      const index_t first = chosen * block, count = smaller(block, S - first);
       const auto h = panels.gathered().row(row);
+      few.count = count;
       for (index_t i = 0; i < count; ++i) {
         const auto w = head.matrix.row(first + i);
-        chosen_logits[i] =
-            first + i == states_of(head.rows).excluded
-                ? -infinity<Real>()
-                : (head.bias.empty() ? Real(0) : head.bias[first + i]) +
-                      group.reduce(H, Real(0), plus{}, [&](auto j) { return read<Real>(h, j) * read<Real>(w, j); });
+        const Real bias = head.bias.empty() ? Real(0) : head.bias[first + i];
+        few.weight[i] = first + i == states_of(head.rows).excluded
+                            ? Real(0)
+                            : std::exp(bias + group.reduce(H, Real(0), plus{}, [&](auto j) {
+                                return read<Real>(h, j) * read<Real>(w, j);
+                              }) - top);
       }
-      const auto weight = [&](index_t i) { return static_cast<double>(std::exp(chosen_logits[i] - top)); };
-      double in_block = 0;
-      for (index_t i = 0; i < count; ++i) in_block += weight(i);
-      x = static_cast<token>(first + pick_by_share(count, in_block, bits.second(), weight, largest_of(count, weight)));
+      if (words == 0) words = few.words(group);
+      if (words != 0) x = static_cast<token>(first + few.pick(group, words, left));
     });
   }
-  for (index_t i = 0; i < out.size(); ++i)
-    expects<numeric_error>(out.data()[i] >= 0, "draw_tokens: the row at flat index ", i, " of shape ", shape_of(out),
-                           " has no positive probability (hidden vectors or a matrix that are not finite?)");
+  const index_t missing = first_missing(view<const token, 3>(out));
+  expects<numeric_error>(missing == out.size(), "draw_tokens: the row at flat index ", missing, " of shape ", shape_of(out),
+                         " has no positive probability (hidden vectors or a matrix that are not finite?)");
 }
 
 }  // namespace dimix::nn

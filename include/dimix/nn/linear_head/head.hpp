@@ -74,8 +74,8 @@ struct linear_head {
   void check(const char* name) const {
     expects(states() >= 1 && width() >= 1, name, ": the matrix has shape ", shape_of(matrix), ", but (S, H) is needed");
     if (!bias.empty()) {
-      expects_shape("linear_head: bias", bias, states());
-      expects_finite("linear_head: bias", bias);
+      expects_shape(argument{name, "bias"}, bias, states());
+      expects_finite(argument{name, "bias"}, bias);
     }
     const token excluded = states_of(rows).excluded;
     expects(excluded < states(), name, ": the mask ", excluded, " is not among the S = ", states(), " rows of the matrix");

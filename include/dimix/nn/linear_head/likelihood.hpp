@@ -58,16 +58,15 @@ class linear_likelihood {
   view<const Real, 3> log_responsibilities() const { return log_responsibility_; }  // (B, M, K)
   view<const Real, 2> log_likelihood() const { return joint_; }                     // (B, K)
 
-  void expects_hidden(const char* name, index_t B, index_t M, index_t D, index_t H, const std::string& shape) const {
-    const index_t width = panels_.head().width();
-    expects(B == batch() && M == components() && D == dims() && H == width, name, ": hidden has shape ", shape, ", but (",
-            batch(), ", ", components(), ", ", dims(), ", ", width, ") is needed");
+  template <class Storage>
+  void expects_hidden(const char* name, view<const Storage, 4> hidden) const {
+    expects_shape(argument{name, "hidden"}, hidden, batch(), components(), dims(), panels_.head().width());
   }
 
   /// hidden (B, M, D, H). Throws numeric_error when logits are not finite or a target is impossible.
   template <class Storage, backend Backend>
   void observe(view<const Storage, 4> hidden, const Backend& run_on) {
-    expects_hidden("linear_head", hidden.extent(0), hidden.extent(1), hidden.extent(2), hidden.extent(3), shape_of(hidden));
+    expects_hidden("linear_head", hidden);
     component_.fill(0);
     add_certain();
     for (index_t round = 0; round < panels_.rounds(); ++round) {

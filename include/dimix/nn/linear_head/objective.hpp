@@ -91,8 +91,7 @@ class linear_objective {
     auto& panels = over_.panels();
     const auto& head = panels.head();
     expects(observed_, "linear_objective::gradient: comes after observe()");
-    over_.expects_hidden("linear_objective::gradient", hidden.extent(0), hidden.extent(1), hidden.extent(2), hidden.extent(3),
-                         shape_of(hidden));
+    over_.expects_hidden("linear_objective::gradient", hidden);
     if (!out.hidden.empty())
       expects(same_shape(view<const Storage, 4>(out.hidden), hidden), "linear_objective::gradient: out.hidden has shape ",
               shape_of(out.hidden), ", but ", shape_of(hidden), " is needed");

@@ -6,16 +6,11 @@
 // Where mix() left e_m(s), the first and the last are e_m(s) [U(s) / sum_n e_n(s) - T_m / π_m height(s)]: no exponential beyond the mixture's.
 #pragma once
 
+#include <dimix/core/categorical.hpp>
 #include <dimix/nn/linear_head/mixture.hpp>
 #include <dimix/objective/gradient_row.hpp>
 
 namespace dimix::nn {
-
-inline index_t moved(index_t s, index_t by) { return s + by; }
-template <int W>
-lane_index<W> moved(lane_index<W> s, index_t by) {
-  return {s.first + by};
-}
 
 template <class Real, class Rows, class... Terms>
 struct objective_tile {
@@ -113,7 +108,7 @@ struct objective_tile {
         if constexpr (std::decay_t<decltype(term)>::uses_components) {
           const auto said = [&](auto s) {
             using number = typename number_at<Real, decltype(s)>::type;
-            return term.component(b, d, moved(s, tile.first), read<Real>(row, s) - number(normaliser));
+            return term.component(b, d, offset_by(s, tile.first), read<Real>(row, s) - number(normaliser));
           };
           const Real own = weight * group.reduce(
                                         tile.states, Real(0),
@@ -144,7 +139,7 @@ struct objective_tile {
           number total = Real(0);
           terms.each([&](const auto& term, index_t) {
             if constexpr (std::decay_t<decltype(term)>::uses_components)
-              total += term.component(b, d, moved(s, tile.first), read<Real>(row, s) - number(normaliser)).slope *
+              total += term.component(b, d, offset_by(s, tile.first), read<Real>(row, s) - number(normaliser)).slope *
                        number(weight * term.weight(b));
           });
           write(to, s, total);
@@ -160,7 +155,7 @@ struct objective_tile {
       if constexpr (term_type::uses_marginals)
         value[j] += group.reduce(
             tile.states, Real(0), plus{}, [&]<index_of_marginals<Real, Terms...> At>(At s) {
-              return term.marginal(at.item, at.dim, moved(s, tile.first), read<Real>(mixed.log_marginal, s)).value;
+              return term.marginal(at.item, at.dim, offset_by(s, tile.first), read<Real>(mixed.log_marginal, s)).value;
             });
       if constexpr (term_type::uses_joint) {
         if constexpr (term_type::control_variate)
@@ -178,7 +173,7 @@ struct objective_tile {
           typename number_at<Real, At>::type total = Real(0);
           terms.each([&](const auto& term, index_t) {
             if constexpr (std::decay_t<decltype(term)>::uses_marginals)
-              total += term.marginal(at.item, at.dim, moved(s, tile.first), read<Real>(mixed.log_marginal, s)).slope *
+              total += term.marginal(at.item, at.dim, offset_by(s, tile.first), read<Real>(mixed.log_marginal, s)).slope *
                        term.weight(at.item);
           });
           write(mixed.slope, s, total);
