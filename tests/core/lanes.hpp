@@ -138,6 +138,14 @@ void check_memory() {
     const auto found = select(equals<Real>(lane_index<W>{W}, k), lanes<Real, W>(Real(1)), lanes<Real, W>(Real(0)));
     for (int w = 0; w < W; ++w) CHECK(found[w] == (W + w == k ? Real(1) : Real(0)));
   }
+  const auto place = [](index_t i) { return static_cast<token>(7 * i % (3 * W)); };
+  const auto anywhere = gathered(lane_index<W>{W}, place);
+  const auto is_second = select(equals<Real>(anywhere, place(W + 1)), lanes<Real, W>(Real(1)), lanes<Real, W>(Real(0)));
+  for (int w = 0; w < W; ++w) {
+    CHECK(read<Real>(given, anywhere)[w] == static_cast<Real>(from[static_cast<std::size_t>(place(W + w))]));
+    CHECK(number_of<Real>(anywhere)[w] == static_cast<Real>(place(W + w)));
+    CHECK(is_second[w] == (place(W + w) == place(W + 1) ? Real(1) : Real(0)));
+  }
 }
 
 template <class Real>

@@ -74,6 +74,10 @@ struct lane_index {
   index_t first;
 };
 
+/// Any W indices, such as those of targets.
+template <int W>
+struct gathered_index;
+
 /// What a formula in Real gives at an index: a Real, or lanes of them.
 template <class Real, class At>
 struct number_at {
@@ -193,6 +197,37 @@ auto equals(lane_index<W> i, index_t k) {
 template <class Real, int W>
 lanes<Real, W> number_of(lane_index<W> i) {
   return {counted<Real, W>() + static_cast<Real>(i.first)};
+}
+
+template <int W>
+struct gathered_index {
+  typename compiler_vector<std::int32_t, W>::type each;
+};
+/// at(i.first), ..., at(i.first + W - 1)
+template <int W, class F>
+gathered_index<W> gathered(lane_index<W> i, const F& at) {
+  gathered_index<W> result;
+  for (int w = 0; w < W; ++w) result.each[w] = at(i.first + w);
+  return result;
+}
+template <class Real, int W>
+struct number_at<Real, gathered_index<W>> {
+  using type = lanes<Real, W>;
+};
+template <class Real, class T, class Space, int W>
+lanes<Real, W> read(const view<T, 1, Space>& from, gathered_index<W> i) {
+  lanes<Real, W> result;
+  for (int w = 0; w < W; ++w) result.each[w] = static_cast<Real>(from[i.each[w]]);
+  return result;
+}
+template <class Real, int W>
+auto equals(gathered_index<W> i, index_t k) {
+  using truths = typename lanes<Real, W>::truths;
+  return typename lanes<Real, W>::mask{__builtin_convertvector(i.each == static_cast<std::int32_t>(k), truths)};
+}
+template <class Real, int W>
+lanes<Real, W> number_of(gathered_index<W> i) {
+  return {__builtin_convertvector(i.each, typename lanes<Real, W>::numbers)};
 }
 
 template <class Real, int W>

@@ -39,7 +39,16 @@ struct kept_row {
   Real each;
 };
 
-/// p(s) = exp(log p(s)) of a row.
+/// Whether a row has p(s) at less than the exponential of log p(s). Optional: prob(s).
+template <class Row>
+concept has_prob = requires(const Row row, index_t s) {
+  row.prob(s);
+};
+/// Where p comes with what backward evaluates anyway: backward_by_prob, which is backward with slopes that are made of p, slope(s, p). Optional.
+template <class At, class Real, class Slope>
+concept slope_index_by_prob = std::invocable<const Slope&, At, typename number_at<Real, At>::type>;
+
+/// p(s) of a row.
 template <class Row>
 struct prob_of {
   const Row& row;
@@ -48,7 +57,10 @@ struct prob_of {
   template <index_of<Row> At>
   DIMIX_HD auto operator()(At s) const {
     using std::exp;
-    return exp(row.log_prob(s));
+    if constexpr (has_prob<Row>)
+      return row.prob(s);
+    else
+      return exp(row.log_prob(s));
   }
 };
 template <class Row>

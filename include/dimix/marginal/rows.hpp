@@ -13,6 +13,10 @@ struct no_visit {
   DIMIX_HD void operator()(const Group&, const Row&, index_t, index_t, index_t) const {}
 };
 
+/// Targets are looked up in lanes where log p is more than what stands in memory.
+template <class At, class Row>
+concept index_of_targets = std::is_same_v<At, index_t> || has_prob<Row>;
+
 /// Below this a sum of probabilities may have lost some that are too small for a Real; it is then taken once more in the log.
 template <std::floating_point Real>
 DIMIX_HD constexpr Real least_sum() {
@@ -81,10 +85,7 @@ struct observe_row {
       seen = keep_row(group, head, raw, at, weights);
     const auto row = head.template row<Real>(raw, at, seen.state);
     if (group.leader()) states(b, m, d) = seen.state;
-    group.for_each(targets.extent(1), [&](index_t k) {
-      const token x = targets(b, k, d);
-      if (x >= 0) of_targets[k] += static_cast<double>(row.log_prob(x));
-    });
+    add_targets(group, row, b, d, of_targets);
     if (group.leader() && c == 0) damaged(b, d) = 0;
     if (row.fixed() >= 0) return;
     if (!log_marginals.empty()) {
@@ -102,6 +103,22 @@ struct observe_row {
       return Real(0) * read<Real>(raw, o);
     });
     if (group.leader() && doubt != Real(0)) damaged(b, d) = 1;
+  }
+
+  /// l_km of this position, for every target that is known.
+  template <class Group>
+  DIMIX_HD void add_targets(const Group& group, const row_type& row, index_t b, index_t d, double* of_targets) const {
+    group.for_each(targets.extent(1), [&]<index_of_targets<row_type> At>(At k) {
+      if constexpr (std::is_same_v<At, index_t>) {
+        const token x = targets(b, k, d);
+        if (x >= 0) of_targets[k] += static_cast<double>(row.log_prob(x));
+      } else {
+        const auto x = gathered(k, [&](index_t i) { return targets(b, i, d); });
+        const auto log_p = row.log_prob(std::remove_const_t<decltype(x)>{x.each < 0 ? 0 : x.each});
+        for (int w = 0; w < log_p.width; ++w)
+          if (x.each[w] >= 0) of_targets[k.first + w] += static_cast<double>(log_p[w]);
+      }
+    });
   }
 
   /// The chunk's log-sum, on top of the chunks before. A certain row is that of all components.

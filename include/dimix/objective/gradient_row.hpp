@@ -149,6 +149,7 @@ struct gradient_row {
   template <class Group>
   DIMIX_HD void component(const Group& group, const position_walk& through, index_t c, index_t d, view<Real, 1> of_all,
                           bool divided, view<Real, 1> slope, view<Real, 1> prob, view<Real, 1> whole) const {
+    using std::exp;
     const index_t S = slope.extent(0), b = through.item;
     const auto row = row_of(b, c, d);
     const auto target = out.row(b, c, d);
@@ -156,12 +157,24 @@ struct gradient_row {
       if (!accumulate) group.for_each(target.extent(0), [&](index_t o) { target[o] = Storage(Real(0)); });
       return;
     }
-    component_slopes(group, row, b, first + c, d, of_all, divided, slope, prob, through.soon(chunk, c, d));
     const auto soon = through.soon(out, c, d);  // (outputs)
     const auto put = [&](auto o, auto g) {
       write(target, o, accumulate ? read<Real>(target, o) + g * scale : g * scale);
       expect(group, soon, o);
     };
+    if constexpr (reads_marginals_alone) {
+      const Real weight = exp(site.log_weights(b, first + c));
+      const auto slope_of_prob = [&](auto s, auto p) { return p * (read<Real>(of_all, s) * weight) + read<Real>(slope, s); };
+      if constexpr (requires { row.backward_by_prob(group, S, slope_of_prob, put); })
+        if (divided && slopes.empty()) {  // no sweep for slopes: those of the targets are all that is made before
+          group.for_each(S, [&]<class At>(At s) { write(slope, s, typename number_at<Real, At>::type(Real(0))); });
+          group.sync();
+          subtract_targets(group, b, first + c, d, slope);
+          row.backward_by_prob(group, S, slope_of_prob, put);
+          return group.sync();
+        }
+    }
+    component_slopes(group, row, b, first + c, d, of_all, divided, slope, prob, through.soon(chunk, c, d));
     const auto slope_at = [&](auto s) { return read<Real>(slope, s); };
     const auto backward = [&](const auto& to) {
       const auto prob_at = [&](auto s) { return read<Real>(prob, s); };
@@ -261,6 +274,11 @@ struct gradient_row {
         if (group.leader()) slopes(b, m, d) = sum;
       }
     group.sync();
+    subtract_targets(group, b, m, d, slope);
+  }
+
+  template <class Group>
+  DIMIX_HD void subtract_targets(const Group& group, index_t b, index_t m, index_t d, view<Real, 1> slope) const {
     if (group.leader())
       for (index_t k = 0; k < responsibility.extent(2); ++k) slope[site.targets(b, k, d)] -= responsibility(b, m, k);
     group.sync();
@@ -268,6 +286,7 @@ struct gradient_row {
 
   static constexpr bool apart = reads_other_outputs<Head>;
   static constexpr bool reads_marginals = (Terms::uses_marginals || ...) || (joint_with_control_variate<Terms> || ...);
+  static constexpr bool reads_marginals_alone = reads_marginals && !(Terms::uses_components || ...) && !apart;
 };
 
 }  // namespace dimix
