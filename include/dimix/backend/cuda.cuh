@@ -19,6 +19,7 @@
 #include <dimix/backend.hpp>
 #include <dimix/backend/cuda/device_memory.cuh>
 #include <dimix/backend/cuda/device_threads.cuh>
+#include <dimix/core/check.hpp>
 
 #include <memory>
 #include <utility>
