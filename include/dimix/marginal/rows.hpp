@@ -108,17 +108,18 @@ struct observe_row {
   /// l_km of this position, for every target that is known.
   template <class Group>
   DIMIX_HD void add_targets(const Group& group, const row_type& row, index_t b, index_t d, double* of_targets) const {
-    group.for_each(targets.extent(1), [&]<index_of_targets<row_type> At>(At k) {
-      if constexpr (std::is_same_v<At, index_t>) {
-        const token x = targets(b, k, d);
-        if (x >= 0) of_targets[k] += static_cast<double>(row.log_prob(x));
-      } else {
-        const auto x = gathered(k, [&](index_t i) { return targets(b, i, d); });
-        const auto log_p = row.log_prob(std::remove_const_t<decltype(x)>{x.each < 0 ? 0 : x.each});
-        for (int w = 0; w < log_p.width; ++w)
-          if (x.each[w] >= 0) of_targets[k.first + w] += static_cast<double>(log_p[w]);
-      }
-    });
+    group.for_each(targets.extent(1), [&]<index_of_targets<row_type> At>(At k) { add_target(row, b, d, k, of_targets); });
+  }
+  DIMIX_HD void add_target(const row_type& row, index_t b, index_t d, index_t k, double* of_targets) const {
+    const token x = targets(b, k, d);
+    if (x >= 0) of_targets[k] += static_cast<double>(row.log_prob(x));
+  }
+  template <int W>
+  void add_target(const row_type& row, index_t b, index_t d, lane_index<W> k, double* of_targets) const {
+    const auto x = gathered(k, [&](index_t i) { return targets(b, i, d); });
+    const auto log_p = row.log_prob(std::remove_const_t<decltype(x)>{x.each < 0 ? 0 : x.each});
+    for (int w = 0; w < W; ++w)
+      if (x.each[w] >= 0) of_targets[k.first + w] += static_cast<double>(log_p[w]);
   }
 
   /// The chunk's log-sum, on top of the chunks before. A certain row is that of all components.
