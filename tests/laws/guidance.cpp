@@ -76,8 +76,8 @@ array<Real, 4> answer(const Net& net, const request<Real>& asked) {
 
 /// rows() of a method for one item under one λ and one class (-1: none).
 template <class Method, class Process, class Net>
-array<double, 3> rows_of(const Process& process, const Net& net, double s, double t, token x, double lambda, token kind,
-                         Method method) {
+array<double, 3> sampled_rows(const Process& process, const Net& net, double s, double t, token x, double lambda, token kind,
+                              Method method) {
   laws::sampler<double, Process, Net, Method> steps(process, net, {}, method, one);
   array<token, 2> x_t(1, 2);          // (1, D)
   array<token, 1> classes(1);         // (1)
@@ -95,10 +95,10 @@ void check_guided_rows(const Process& process, double s, double t) {
   const paired both(net, net, head);
   for (token x = 0; x < S; ++x)
     for (double lambda : {0.0, 2.0}) {
-      const auto given = rows_of(process, net, s, t, x, lambda, 1, Method{}),
-                 none = rows_of(process, net, s, t, x, lambda, -1, Method{});
+      const auto given = sampled_rows(process, net, s, t, x, lambda, 1, Method{}),
+                 none = sampled_rows(process, net, s, t, x, lambda, -1, Method{});
       for (double gamma : {0.0, 0.5, 1.0, 3.0}) {
-        const auto rows = rows_of(process, both, s, t, x, lambda, 1, guided_rows<Method>{gamma});
+        const auto rows = sampled_rows(process, both, s, t, x, lambda, 1, guided_rows<Method>{gamma});
         laws::worst error;
         for (index_t d = 0; d < 2; ++d) {
           double total = 0, sum = 0;
@@ -195,7 +195,7 @@ TEST_CASE("guidance: -infinity in either branch, or both, at any weight") {
   const some_request<double> r(1, 1, 1, 4);
   const forward_process process(uniform<4>{}, log_linear{0});  // x_1 says nothing of x_0
   const auto z_c = answer(given, r.asked()), z_u = answer(none, r.asked());
-  const auto law = [&](const auto& net, auto method) { return rows_of(process, net, 0, 1, 1, 0, 0, method); };
+  const auto law = [&](const auto& net, auto method) { return sampled_rows(process, net, 0, 1, 1, 0, 0, method); };
   CHECK(answer(guided(given, none, constant_weight{0}), r.asked()) == z_c);
   CHECK(answer(guided(given, none, constant_weight{-1}), r.asked()) == z_u);
   for (double w : {0.0, 0.7, 3.0, -0.5, -1.0, -2.0}) {
@@ -254,9 +254,9 @@ TEST_CASE(
   const forward_process process(absorbing<4>{}, log_linear{0});
   const class_net net{4, 2};
   const double s = 0.3, t = 0.8, gamma = 2.5, unmask = 1 - s / t;
-  const auto clean = rows_of(process, net, 0, t, 3, 1, 0, ancestral{}),
-             none = rows_of(process, net, 0, t, 3, 1, -1, ancestral{});
-  const auto rows = rows_of(process, paired(net, net, subs{3}), s, t, 3, 1, 0, guided_rows<>{gamma});
+  const auto clean = sampled_rows(process, net, 0, t, 3, 1, 0, ancestral{}),
+             none = sampled_rows(process, net, 0, t, 3, 1, -1, ancestral{});
+  const auto rows = sampled_rows(process, paired(net, net, subs{3}), s, t, 3, 1, 0, guided_rows<>{gamma});
   double total = 1 - unmask;
   for (index_t a = 0; a < 3; ++a) total += unmask * std::pow(clean(0, 1, a), gamma) * std::pow(none(0, 1, a), 1 - gamma);
   for (index_t a = 0; a < 3; ++a)
@@ -280,7 +280,7 @@ TEST_CASE("guidance: steps draw from guided rows, and whole paths are the same f
   classes.fill(1), s.fill(0.3), t.fill(0.7), latents.fill(2);
   sampler_state state{1, 0};
   steps.step(state, x.whole(), s, t, laws::ids(B), {.classes = classes, .latents = latents});
-  const auto rows = rows_of(process, both, 0.3, 0.7, 0, 2, 1, method);
+  const auto rows = sampled_rows(process, both, 0.3, 0.7, 0, 2, 1, method);
   std::vector<double> counts(9), law(9);
   for (index_t b = 0; b < B; ++b) ++counts[static_cast<std::size_t>(3 * x(b, 0) + x(b, 1))];
   for (index_t i = 0; i < 9; ++i) law[static_cast<std::size_t>(i)] = rows(0, 0, i / 3) * rows(0, 1, i % 3);

@@ -29,7 +29,7 @@ void for_every_row_method(const F& f) {
 
 /// rows() of S items, each with another x_t, 3 positions: (S, 3, S).
 template <class Real, class Process, class Method>
-array<Real, 3> rows_of(const Process& process, double s, double t, Method method) {
+array<Real, 3> sampled_rows(const Process& process, double s, double t, Method method) {
   const index_t B = process.max_states();
   const laws::some_net<typename Process::space_type> net{process.space()};
   laws::sampler<Real, Process, decltype(net), Method> steps(process, net, {}, method, laws::on(1));
@@ -48,7 +48,7 @@ double distance(const array<A, 3>& a, const array<B, 3>& b) {
 
 template <class Real, class Process, class Method>
 void check_sums(const Process& process, double s, double t, Method method, double tolerance) {
-  const auto rows = rows_of<Real>(process, s, t, method);  // (B, D, S)
+  const auto rows = sampled_rows<Real>(process, s, t, method);  // (B, D, S)
   laws::worst sums, negative;
   for (index_t b = 0; b < rows.extent(0); ++b)
     for (index_t d = 0; d < rows.extent(1); ++d) {
@@ -84,7 +84,7 @@ TEST_CASE("laws: rows of methods that jump at most once") {
         CAPTURE(t);
         check_sums<double>(process, s, t, method, 1e-14);
         check_sums<float>(process, s, t, method, 2e-6);
-        CHECK(distance(rows_of<float>(process, s, t, method), rows_of<double>(process, s, t, method)) < 5e-6);
+        CHECK(distance(sampled_rows<float>(process, s, t, method), sampled_rows<double>(process, s, t, method)) < 5e-6);
       }
     });
   });
@@ -105,8 +105,8 @@ TEST_CASE("laws: rows from a time of infinite noise") {
   check(forward_process(laws::skewed{}, cosine{}));
   // a frozen rate reveals even there: α = 1 - t, and a mask leaves at the rate 1/t
   const forward_process process(absorbing<4>{}, log_linear{0});
-  const auto rows = rows_of<double>(process, 0.9, 1, euler{.clock = jump_clock::frozen_rate});  // (B, D, S)
-  const auto stays = rows_of<double>(process, 0.9, 1, euler{});                                 // (B, D, S)
+  const auto rows = sampled_rows<double>(process, 0.9, 1, euler{.clock = jump_clock::frozen_rate});  // (B, D, S)
+  const auto stays = sampled_rows<double>(process, 0.9, 1, euler{});                                 // (B, D, S)
   CHECK(rows(3, 0, 3) == doctest::Approx(std::exp(-0.1)).epsilon(1e-13));
   CHECK(stays(3, 0, 3) == 1);
 }
@@ -133,17 +133,17 @@ TEST_CASE("laws: at infinite noise a frozen rate reveals by its limit, and is re
   const log_linear ends{0};
   const auto refused = [&](const auto& process) {
     const auto says = doctest::Contains("jump_clock::frozen_rate: at t = 1 noise is infinite");
-    CHECK_THROWS_WITH_AS(rows_of<double>(process, 0.9, 1, frozen), says, invalid_argument);
-    CHECK_THROWS_WITH_AS(rows_of<double>(process, 0.9, 1, one), says, invalid_argument);
+    CHECK_THROWS_WITH_AS(sampled_rows<double>(process, 0.9, 1, frozen), says, invalid_argument);
+    CHECK_THROWS_WITH_AS(sampled_rows<double>(process, 0.9, 1, one), says, invalid_argument);
     // below, a step reveals, the more the later; by the noise that passes it may begin at 1, where what is hidden stays
     const index_t mask = process.max_states() - 1;
     double before = 0;
     for (double t : {0.99, 0.9999, 0.999999}) {
-      const double leaves = 1 - rows_of<double>(process, t - 1e-7, t, frozen)(mask, 0, mask);
+      const double leaves = 1 - sampled_rows<double>(process, t - 1e-7, t, frozen)(mask, 0, mask);
       CHECK(leaves > before);
       before = leaves;
     }
-    CHECK(rows_of<double>(process, 0.9, 1, euler{})(mask, 0, mask) == 1);
+    CHECK(sampled_rows<double>(process, 0.9, 1, euler{})(mask, 0, mask) == 1);
   };
   refused(forward_process(mask_and_replace<4>{0.6}, ends));
   refused(forward_process(mixed([](index_t d) { return d == 0 ? 0 : 1; }, mask_and_replace<4>{0.6}, uniform<4>{}), ends));
@@ -154,9 +154,9 @@ TEST_CASE("laws: at infinite noise a frozen rate reveals by its limit, and is re
 
   // states that all come back: jumps without end, as by the noise that passes
   const forward_process levels(birth_death<4>{}, ends);
-  CHECK(distance(rows_of<double>(levels, 0.9, 1, frozen), rows_of<double>(levels, 0.9, 1, euler{})) == 0);
+  CHECK(distance(sampled_rows<double>(levels, 0.9, 1, frozen), sampled_rows<double>(levels, 0.9, 1, euler{})) == 0);
   // -alpha' = 0: nothing is revealed, and nothing is undefined
-  const auto rows = rows_of<double>(forward_process(absorbing<4>{}, flat_end{}), 0.9, 1, frozen);  // (B, D, S)
+  const auto rows = sampled_rows<double>(forward_process(absorbing<4>{}, flat_end{}), 0.9, 1, frozen);  // (B, D, S)
   CHECK(rows(3, 0, 3) == 1);
   for (jump_clock clock : {jump_clock::noise, jump_clock::frozen_rate})
     CHECK(noise_between(forward_process(uniform<4>{}, ends), 1, 1, clock).back == 0);
@@ -211,7 +211,8 @@ TEST_CASE("laws: short steps are the identity plus the reverse rates") {
   for_every_process([](const auto& process) {
     for_every_row_method([&](auto method) {
       const auto apart = [&](double h) {
-        return distance(rows_of<double>(process, 0.5 - h, 0.5, method), rows_of<double>(process, 0.5 - h, 0.5, ancestral{}));
+        return distance(sampled_rows<double>(process, 0.5 - h, 0.5, method),
+                        sampled_rows<double>(process, 0.5 - h, 0.5, ancestral{}));
       };
       const double far = apart(2e-3), near = apart(1e-3);
       CHECK(near < 1e-4);
@@ -222,7 +223,7 @@ TEST_CASE("laws: short steps are the identity plus the reverse rates") {
 
 TEST_CASE("laws: the linear form leaves for certain where jumps sum to more than 1") {
   const forward_process process(uniform<4>{}, linear{0, 20});
-  const auto rows = rows_of<double>(process, 0.1, 0.9, euler{.form = jump_form::linear});  // (B, D, S)
+  const auto rows = sampled_rows<double>(process, 0.1, 0.9, euler{.form = jump_form::linear});  // (B, D, S)
   const auto x_t = laws::walk(process.space(), 4, 3);
   for (index_t b = 0; b < 4; ++b)
     for (index_t d = 0; d < 3; ++d) CHECK(rows(b, d, x_t(b, d)) == 0);
@@ -238,10 +239,10 @@ TEST_CASE("laws: steps draw from rows of methods that jump at most once") {
 
 TEST_CASE("laws: the last step of a method that jumps is ancestral") {
   for_every_process([](const auto& process) {
-    const auto rows = rows_of<double>(process, 0, 0.3, ancestral{});
-    CHECK(distance(rows_of<double>(process, 0, 0.3, euler{}), rows) < 1e-14);
-    CHECK(distance(rows_of<double>(process, 0, 0.3, tau_leaping<single_jump>{}), rows) < 1e-14);
-    CHECK(distance(rows_of<double>(process, 0, 0.3, euler{.denoise_last = false}), rows) > 0.01);
+    const auto rows = sampled_rows<double>(process, 0, 0.3, ancestral{});
+    CHECK(distance(sampled_rows<double>(process, 0, 0.3, euler{}), rows) < 1e-14);
+    CHECK(distance(sampled_rows<double>(process, 0, 0.3, tau_leaping<single_jump>{}), rows) < 1e-14);
+    CHECK(distance(sampled_rows<double>(process, 0, 0.3, euler{.denoise_last = false}), rows) > 0.01);
     const laws::some_net<std::decay_t<decltype(process.space())>> net{process.space(), 1.0};
     const sample_options once{.batch = 50, .dims = 3, .steps = 1, .seed = 3};
     CHECK(sample<float, euler>(process, net, once, laws::on(1)) == sample<float, ancestral>(process, net, once, laws::on(1)));
