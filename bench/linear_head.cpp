@@ -6,8 +6,8 @@
 // A product is 2 B M D H S operations. Counters:
 //   products     that the library needs: logits three times (the marginals need all normalisers, the gradient all sums of slopes), G W, G^T h
 //   gemm_gflops  of Eigen's product in this run, all threads: the best of the three shapes of the library's own tiles
-//   over_floor   seconds over those of the products alone
-//   extra        bytes taken from the workspace's memory resource, and a tile for each thread; of hidden + matrix + their gradients: extra_share
+//   extra_share  extra_memory over the bytes of hidden + matrix + their gradients
+//   over_floor   is that of the products where they take longest
 // items: logits.
 #include <dimix/core/memory.hpp>
 #include <dimix/nn/linear_head.hpp>
@@ -15,7 +15,6 @@
 #include "support.hpp"
 
 #include <memory>
-#include <memory_resource>
 
 namespace {
 
@@ -23,27 +22,6 @@ using bench::array;
 using bench::index_t;
 using bench::token;
 using bench::view;
-
-/// Counts what is in use, and the most that ever was.
-class counting_memory final : public std::pmr::memory_resource {
- public:
-  std::size_t most = 0;
-
- private:
-  void* do_allocate(std::size_t bytes, std::size_t align) override {
-    used_ += bytes;
-    most = std::max(most, used_);
-    return upstream_.allocate(bytes, align);
-  }
-  void do_deallocate(void* block, std::size_t bytes, std::size_t align) override {
-    used_ -= bytes;
-    upstream_.deallocate(block, bytes, align);
-  }
-  bool do_is_equal(const std::pmr::memory_resource& other) const noexcept override { return this == &other; }
-
-  std::size_t used_ = 0;
-  dimix::recycled_memory upstream_;
-};
 
 struct sizes {
   index_t B, M, K, D, H, S;
@@ -96,7 +74,7 @@ auto with_terms(const inputs& in, const F& f) {
 
 constexpr int products = 5;
 
-float with_library(const sizes& n, inputs& in, const dimix::cpu& run_on, std::pmr::memory_resource& memory) {
+float with_library(const sizes& n, inputs& in, const dimix::cpu& run_on, dimix::recycled_memory& memory) {
   return with_terms(in, [&](auto... terms) {
     auto loss = dimix::nn::make_linear_objective<float>(dimix::nn::linear_head<float>{in.matrix}, in.x_t, n.M,
                                                         {.memory = &memory}, terms...);
@@ -163,7 +141,6 @@ double gemm_rate(const sizes& n, const dimix::cpu& run_on) {
   return best;
 }
 
-/// One shape with its inputs; kept until another shape is asked for.
 struct problem {
   bench::shape of;
   sizes n;
@@ -175,15 +152,6 @@ struct problem {
 
   explicit problem(const bench::shape& shape)
       : of(shape), n(shape), in(n), run_on(n.threads), gemm(gemm_rate(n, run_on)), disagreement(compare()) {}
-
-  static problem& at(const bench::shape& shape) {
-    static std::unique_ptr<problem> last;
-    if (!last || last->of != shape) {
-      last.reset();
-      last = std::make_unique<problem>(shape);
-    }
-    return *last;
-  }
 
   void report(benchmark::State& state, double seconds, int count) const {
     bench::report(
@@ -202,46 +170,33 @@ struct problem {
     const array<float, 4> hidden = in.d_hidden;  // (B, M, D, H)
     const array<float, 2> matrix = in.d_matrix;  // (S, H)
     const float got = with_library(n, in, run_on, memory);
-    std::string text;
-    const auto see = [&](const char* what, const auto& a, const auto& b) {
-      float largest = 0, error = 0;
-      for (index_t i = 0; i < a.size(); ++i) {
-        largest = std::max(largest, std::abs(a.data()[i]));
-        error = std::max(error, std::abs(a.data()[i] - b.data()[i]));
-      }
-      if (!(largest > 0 && error <= 1e-4f * largest))
-        text += std::string(what) + ": largest " + std::to_string(largest) + ", difference " + std::to_string(error) + "; ";
-    };
-    see("hidden", hidden, in.d_hidden), see("matrix", matrix, in.d_matrix);
-    if (!(std::abs(expected - got) <= 1e-4f * std::abs(expected)))
-      text += "values " + std::to_string(expected) + " and " + std::to_string(got);
-    return text;
+    return bench::difference("value", expected, got) + bench::difference("gradient of hidden", hidden, in.d_hidden) +
+           bench::difference("gradient of the matrix", matrix, in.d_matrix);
   }
 };
 
 void raw(benchmark::State& state, const bench::shape& shape) {
-  problem& p = problem::at(shape);
+  problem& p = bench::problem_at<problem>(shape);
   if (!p.disagreement.empty()) return state.SkipWithError(p.disagreement.c_str());
   raw_form form(p.n);
   form.run(p.n, p.in, p.run_on, p.memory);
   p.raw_seconds = bench::run_timed(state, [&] { benchmark::DoNotOptimize(form.run(p.n, p.in, p.run_on, p.memory)); });
   p.report(state, p.raw_seconds, 3);
-  state.counters["extra"] =
-      benchmark::Counter(2 * sizeof(float) * p.n.logits(), benchmark::Counter::kDefaults, benchmark::Counter::kIs1024);
+  bench::report_memory(state, 2 * sizeof(float) * p.n.logits());
 }
 
 void library(benchmark::State& state, const bench::shape& shape) {
-  problem& p = problem::at(shape);
+  problem& p = bench::problem_at<problem>(shape);
   if (!p.disagreement.empty()) return state.SkipWithError(p.disagreement.c_str());
-  counting_memory memory;
-  with_library(p.n, p.in, p.run_on, memory);
-  const double seconds = bench::run_timed(state, [&] { benchmark::DoNotOptimize(with_library(p.n, p.in, p.run_on, memory)); });
+  const double seconds =
+      bench::run_timed(state, [&] { benchmark::DoNotOptimize(with_library(p.n, p.in, p.run_on, p.memory)); });
   p.report(state, seconds, products);
   bench::report_against(state, seconds, p.raw_seconds);
-  const auto cut = dimix::nn::linear_tiles{}.fitted(p.n.B * p.n.D, p.n.M, p.n.H, p.n.S);
-  const double tile = sizeof(float) * static_cast<double>(cut.positions * p.n.M * (cut.states + 16) + 4 * cut.states + p.n.M);
-  const double extra = static_cast<double>(memory.most) + p.n.threads * tile;
-  state.counters["extra"] = benchmark::Counter(extra, benchmark::Counter::kDefaults, benchmark::Counter::kIs1024);
+  const double extra = bench::peak_memory([&] {
+    dimix::recycled_memory fresh;
+    with_library(p.n, p.in, dimix::cpu(p.n.threads), fresh);
+  });
+  bench::report_memory(state, extra);
   state.counters["extra_share"] = extra / p.n.arrays();
 }
 

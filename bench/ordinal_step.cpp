@@ -21,6 +21,7 @@
 namespace {
 
 using bench::array;
+using bench::fixed_logits;
 using bench::index_t;
 using bench::token;
 using bench::view;
@@ -28,16 +29,6 @@ using bench::view;
 constexpr double time_s = 0.5, time_t = 0.75;
 constexpr std::uint64_t seed = 7;
 
-struct fixed_logits {
-  view<const float, 4> logits;  // (B, 1, D, S)
-
-  index_t outputs() const { return logits.extent(3); }
-  void operator()(const dimix::request<float>&, view<float, 4> raw) const {
-    std::copy(logits.begin(), logits.end(), raw.begin());
-  }
-};
-
-/// One shape with its inputs; kept until another shape is asked for.
 struct problem {
   using process_type = dimix::forward_process<dimix::ordinal, dimix::linear>;
   template <class Method>
@@ -84,15 +75,6 @@ struct problem {
     s.fill(time_s);
     t.fill(time_t);
     for (index_t b = 0; b < B; ++b) items(b) = static_cast<std::uint64_t>(b);
-  }
-
-  static problem& at(const bench::shape& shape) {
-    static std::unique_ptr<problem> last;
-    if (!last || last->of != shape) {
-      last.reset();
-      last = std::make_unique<problem>(shape);
-    }
-    return *last;
   }
 
   double flops() const { return 2.0 * static_cast<double>(B * D) * static_cast<double>(S * S); }
@@ -170,21 +152,21 @@ void report_sum(benchmark::State& state, const problem& p, double seconds) {
 }
 
 void gemm(benchmark::State& state, const bench::shape& shape) {
-  auto& p = problem::at(shape);
+  auto& p = bench::problem_at<problem>(shape);
   if (const std::string wrong = p.compare(); !wrong.empty()) return state.SkipWithError(wrong.c_str());
   const double seconds = bench::run_timed(state, [&] { p.gemm(); });
   p.gemm_flops = p.flops() / seconds;
   report_sum(state, p, seconds);
 }
 void raw_sum(benchmark::State& state, const bench::shape& shape) {
-  auto& p = problem::at(shape);
+  auto& p = bench::problem_at<problem>(shape);
   p.raw_seconds = bench::run_timed(state, [&] { p.step_by_hand(); });
   bench::report(state, p.raw_seconds, p.bytes(), static_cast<double>(p.x.size()), p.threads);
   report_sum(state, p, p.raw_seconds);
 }
 template <class Once>
 void library(benchmark::State& state, const bench::shape& shape, bool sums, const Once& once) {
-  auto& p = problem::at(shape);
+  auto& p = bench::problem_at<problem>(shape);
   const double seconds = bench::run_timed(state, [&] { once(p); });
   bench::report(state, seconds, p.bytes(), static_cast<double>(p.x.size()), p.threads);
   bench::report_against(state, seconds, p.raw_seconds);

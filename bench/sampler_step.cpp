@@ -17,6 +17,7 @@
 namespace {
 
 using bench::array;
+using bench::fixed_logits;
 using bench::index_t;
 using bench::token;
 using bench::view;
@@ -24,20 +25,11 @@ using bench::view;
 constexpr double time_s = 0.5, time_t = 0.75;
 constexpr std::uint64_t seed = 7;
 
-struct fixed_logits {
-  view<const float, 4> logits;  // (B, 1, D, S)
-
-  index_t outputs() const { return logits.extent(3); }
-  void operator()(const dimix::request<float>&, view<float, 4> raw) const {
-    std::copy(logits.begin(), logits.end(), raw.begin());
-  }
-};
-
 /// The plain loops, from the coefficients of the step's kernel.
 class raw_loop {
  public:
-  raw_loop(index_t B, index_t D, index_t S, bool masked, int threads)
-      : B_(B), D_(D), S_(S), masked_(masked), threads_(threads), raw_(static_cast<std::size_t>(B * D * S)) {}
+  raw_loop(index_t B, index_t D, index_t S, bool masked)
+      : B_(B), D_(D), S_(S), masked_(masked), raw_(static_cast<std::size_t>(B * D * S)) {}
 
   template <class Kernel>
   void run(const Kernel& kernel, const array<float, 4>& logits, array<token, 2>& x, const array<std::uint64_t, 1>& items,
@@ -47,11 +39,8 @@ class raw_loop {
     const double kept_s = kernel.kept_s, hit_s = kernel.hit_s, stay = kernel.stay, jump = kernel.jump;
     const chances other = shares(stay * hit_s * at_y, jump * at_y * kept_s, jump * at_y * hit_s);
     const chances same = shares(stay * (kept_s + hit_s * at_y), jump * at_y * kept_s, jump * at_y * hit_s);
-    const index_t rows = B_ * D_, chunk = std::max<index_t>(1, std::min<index_t>(64, rows / (8 * threads_)));
-    run_on.for_each((rows + chunk - 1) / chunk, [&](int, index_t c) {
-      for (index_t row = c * chunk; row < std::min(rows, (c + 1) * chunk); ++row)
-        x.data()[row] = draw(other, same, x.data()[row], items.data()[row / D_], row);
-    });
+    bench::share_rows(run_on, B_ * D_,
+                      [&](int, index_t row) { x.data()[row] = draw(other, same, x.data()[row], items.data()[row / D_], row); });
   }
 
  private:
@@ -121,11 +110,9 @@ class raw_loop {
 
   index_t B_, D_, S_;
   bool masked_;
-  int threads_;
   std::vector<float> raw_;  // (B, D, S)
 };
 
-/// One shape and process with its inputs; kept until another shape is asked for.
 template <class Space>
 struct problem {
   using process_type = dimix::forward_process<Space, dimix::log_linear>;
@@ -162,7 +149,7 @@ struct problem {
         run_on(threads),
         net{logits.whole()},
         sampler(process, net, {}, {}, run_on),
-        raw(B, D, S, masked, threads) {
+        raw(B, D, S, masked) {
     bench::fill_random(logits, 1);
     bench::fill_tokens(x_t, masked ? S - 1 : S, 2);
     s.fill(time_s);
@@ -178,15 +165,6 @@ struct problem {
     // The copy of the logits, and every row that is not certain read once.
     bytes = static_cast<double>((2 * B * D + read) * S) * sizeof(float);
     disagreement = compare();
-  }
-
-  static problem& at(const bench::shape& shape) {
-    static std::unique_ptr<problem> last;
-    if (!last || last->of != shape) {
-      last.reset();
-      last = std::make_unique<problem>(shape);
-    }
-    return *last;
   }
 
   bench::work least() const { return {.items = static_cast<double>(x.size()), .bytes = bytes}; }
@@ -242,7 +220,7 @@ struct problem {
 
 template <class Space>
 void raw(benchmark::State& state, const bench::shape& shape) {
-  auto& p = problem<Space>::at(shape);
+  auto& p = bench::problem_at<problem<Space>>(shape);
   if (!p.disagreement.empty()) return state.SkipWithError(p.disagreement.c_str());
   p.raw_seconds = bench::run_timed(state, [&] { p.step_by_hand(); });
   bench::report(state, p.raw_seconds, p.least(), p.threads);
@@ -250,7 +228,7 @@ void raw(benchmark::State& state, const bench::shape& shape) {
 
 template <class Space>
 void library(benchmark::State& state, const bench::shape& shape) {
-  auto& p = problem<Space>::at(shape);
+  auto& p = bench::problem_at<problem<Space>>(shape);
   if (!p.disagreement.empty()) return state.SkipWithError(p.disagreement.c_str());
   const double seconds = bench::run_timed(state, [&] { p.step_of_library(); });
   bench::report(state, seconds, p.least(), p.threads);
@@ -286,15 +264,6 @@ struct rows_of_logits {
     for (index_t b = 0; b < B; ++b) items(b) = static_cast<std::uint64_t>(b);
   }
 
-  static rows_of_logits& at(const bench::shape& shape) {
-    static std::unique_ptr<rows_of_logits> last;
-    if (!last || last->of != shape) {
-      last.reset();
-      last = std::make_unique<rows_of_logits>(shape);
-    }
-    return *last;
-  }
-
   double bytes() const { return static_cast<double>(logits.size()) * sizeof(float); }
   void draw() {
     dimix::draw_tokens<float>(dimix::softmax{}, x_t, logits.whole(), S, dimix::rng{seed}, dimix::purpose::denoise, items, 0,
@@ -322,13 +291,13 @@ struct rows_of_logits {
 };
 
 void maximum(benchmark::State& state, const bench::shape& shape) {
-  auto& p = rows_of_logits::at(shape);
+  auto& p = bench::problem_at<rows_of_logits>(shape);
   p.maximum_seconds = bench::run_timed(state, [&] { p.maximum(); });
   bench::report(state, p.maximum_seconds, p.bytes(), static_cast<double>(p.x_t.size()), p.threads);
 }
 
 void draws(benchmark::State& state, const bench::shape& shape) {
-  auto& p = rows_of_logits::at(shape);
+  auto& p = bench::problem_at<rows_of_logits>(shape);
   const double seconds = bench::run_timed(state, [&] { p.draw(); });
   bench::report(state, seconds, p.bytes(), static_cast<double>(p.x_t.size()), p.threads);
   if (p.maximum_seconds > 0) state.counters["over_maximum"] = seconds / p.maximum_seconds;

@@ -17,6 +17,7 @@
 #include "transcendentals.hpp"
 
 #include <cstdio>
+#include <memory>
 #include <sstream>
 #include <string>
 
@@ -77,6 +78,17 @@ inline std::vector<shape> shapes_to_run(const std::vector<std::string>& axes, co
   return result;
 }
 
+/// One shape with its inputs, a Problem{shape} with a member `of`; kept until another shape is asked for.
+template <class Problem>
+Problem& problem_at(const shape& asked) {
+  static std::unique_ptr<Problem> last;
+  if (!last || last->of != asked) {
+    last.reset();
+    last = std::make_unique<Problem>(asked);
+  }
+  return *last;
+}
+
 // ---- inputs ----
 
 /// Numbers in (-spread, spread), the same for the same seed.
@@ -108,6 +120,44 @@ void fill_tokens(array<token, Rank>& out, index_t S, std::uint64_t seed) {
   for (index_t i = 0; i < out.size(); ++i)
     out.data()[i] = static_cast<token>(
         dimix::unit(random(dimix::purpose::user, static_cast<std::uint64_t>(i), 0, 0, 0).first()) * static_cast<double>(S));
+}
+
+/// A denoiser that costs no more than the copy of its fixed logits.
+struct fixed_logits {
+  view<const float, 4> logits;  // (B, 1, D, S)
+
+  index_t outputs() const { return logits.extent(3); }
+  void operator()(const dimix::request<float>&, view<float, 4> raw) const {
+    std::copy(logits.begin(), logits.end(), raw.begin());
+  }
+};
+
+// ---- what the raw loops share ----
+
+/// f(worker, row) for every row, handed out as the library hands them out.
+template <class F>
+void share_rows(const dimix::cpu& run_on, index_t rows, const F& f) {
+  const index_t chunk = std::max<index_t>(1, std::min<index_t>(64, rows / (8 * run_on.threads())));
+  run_on.for_each((rows + chunk - 1) / chunk, [&](int worker, index_t c) {
+    for (index_t row = c * chunk; row < std::min(rows, (c + 1) * chunk); ++row) f(worker, row);
+  });
+}
+
+/// Entries to 1e-4 of the largest: what is wrong, or nothing.
+template <int Rank>
+std::string difference(const char* what, const array<float, Rank>& expected, const array<float, Rank>& got) {
+  float largest = 0, error = 0;
+  for (index_t i = 0; i < expected.size(); ++i) {
+    largest = std::max(largest, std::abs(expected.data()[i]));
+    error = std::max(error, std::abs(expected.data()[i] - got.data()[i]));
+  }
+  if (largest > 0 && error <= 1e-4f * largest) return {};
+  return std::string(what) + ": largest " + std::to_string(largest) + ", largest difference " + std::to_string(error) + "; ";
+}
+/// Values to 1e-4.
+inline std::string difference(const char* what, float expected, float got) {
+  if (std::abs(expected - got) <= 1e-4f * std::abs(expected)) return {};
+  return std::string(what) + ": " + std::to_string(expected) + " by the raw loop and " + std::to_string(got) + "; ";
 }
 
 // ---- what a benchmark reports ----
