@@ -50,8 +50,6 @@ class objective {
   static_assert(sizeof...(Terms) >= 1, "objective: needs at least one term; see dimix/objective/terms.hpp");
 
  public:
-  static constexpr bool uses_marginals = (Terms::uses_marginals || ...) || (joint_with_control_variate<Terms> || ...);
-
   /// tokens (B, D): x_t. components: M. S: states of a row. What the terms view must outlive the object, which can be moved, not copied.
   objective(const Head& head, view<const token, 2> tokens, index_t components, index_t S, objective_options<Real> options,
             Terms... terms)
@@ -59,7 +57,7 @@ class objective {
         over_(head, tokens, components, S,
               {.targets = shape_of_targets(tokens, components, S),
                .log_weights = options.log_weights,
-               .marginals = uses_marginals,
+               .marginals = reads_marginals<Terms...>,
                .memory = options.memory}),
         values_(options.memory),
         joint_slopes_(options.memory),

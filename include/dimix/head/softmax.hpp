@@ -19,14 +19,19 @@ struct exp_above {
   }
 };
 
-/// log of the sum of the exponentials of n numbers: the maximum first, so that the second pass is plain arithmetic.
+/// The sum of the exponentials of n numbers: the maximum first, so that the second pass is plain arithmetic.
+DIMIX_EXEC_CHECK_DISABLE
+template <std::floating_point Real, class Group, class Value>
+DIMIX_HD exp_sum<Real> exp_sum_of(const Group& group, index_t n, const Value& value) {
+  const Real top = group.reduce(n, -infinity<Real>(), maximum{}, value);
+  if (top == -infinity<Real>()) return {};
+  return {top, group.reduce(n, Real(0), plus{}, exp_above<Real, Value>{value, top})};
+}
+/// Its logarithm.
 DIMIX_EXEC_CHECK_DISABLE
 template <std::floating_point Real, class Group, class Value>
 DIMIX_HD Real log_sum_exp(const Group& group, index_t n, const Value& value) {
-  using std::log;
-  const Real top = group.reduce(n, -infinity<Real>(), maximum{}, value);
-  if (top == -infinity<Real>()) return top;
-  return top + log(group.reduce(n, Real(0), plus{}, exp_above<Real, Value>{value, top}));
+  return exp_sum_of<Real>(group, n, value).log();
 }
 
 /// The same with the exponentials kept: weights (n) holds exp(value(i) - top), and p(i) = weights[i] times `each`.

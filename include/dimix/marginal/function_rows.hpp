@@ -90,12 +90,7 @@ struct mean_row {
       });
       group.sync();
       if (fixed >= 0 && group.leader()) so_far[fixed] += share;
-      Real doubt = Real(0);  // stays 0 while every output that matters is finite
-      if (fixed < 0)
-        doubt = group.reduce(outputs.extent(0), Real(0), plus{}, [&](auto o) {
-          expect(group, soon, o);
-          return Real(0) * read<Real>(outputs, o);
-        });
+      const Real doubt = fixed < 0 ? doubt_of<Real>(group, outputs, soon) : Real(0);
       if (group.leader()) damaged(b, d) = (k > 0 && damaged(b, d)) || doubt != Real(0);
       group.sync();
     });

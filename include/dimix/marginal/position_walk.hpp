@@ -30,6 +30,15 @@ struct position_walk {
   }
 };
 
+/// 0 while every output of a row is finite, else NaN. On the way it asks for what is read soon.
+template <class Real, class Group, class Storage>
+DIMIX_HD Real doubt_of(const Group& group, const view<const Storage, 1>& outputs, const view<const Storage, 1>& soon) {
+  return group.reduce(outputs.extent(0), Real(0), plus{}, [&](auto o) {
+    expect(group, soon, o);
+    return Real(0) * read<Real>(outputs, o);
+  });
+}
+
 /// Positions that are walked together: a few kilobytes of outputs, so that tiles stay in the first cache; one where a row has a device's block.
 template <class Backend>
 constexpr index_t positions_together(index_t S) {

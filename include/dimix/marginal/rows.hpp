@@ -98,10 +98,7 @@ struct observe_row {
       group.sync();
     }
     visit(group, row, b, m, d);
-    const Real doubt = group.reduce(raw.extent(0), Real(0), plus{}, [&](auto o) {  // stays 0 while every output is finite
-      expect(group, soon, o);
-      return Real(0) * read<Real>(raw, o);
-    });
+    const Real doubt = doubt_of<Real>(group, raw, soon);
     if (group.leader() && doubt != Real(0)) damaged(b, d) = 1;
   }
 

@@ -197,7 +197,7 @@ struct gradient_row {
   /// that matters is large enough.
   template <class Group>
   DIMIX_HD bool marginal_slopes(const Group& group, index_t b, index_t d, view<Real, 1> U) const {
-    if constexpr (!reads_marginals) return true;
+    if constexpr (!reads_marginals<Terms...>) return true;
     const view<const Real, 1> log_p = site.log_marginals.row(b, d);  // (S)
     group.for_each(
         U.extent(0), [&]<index_of_marginals<Real, Terms...> At>(At s) {
@@ -257,7 +257,7 @@ struct gradient_row {
           using number = typename number_at<Real, At>::type;
           const number log_p = row.log_prob(s), p = exp(log_p);
           number total = Real(0);
-          if constexpr (reads_marginals) total = marginal_part(s, log_p, p);
+          if constexpr (reads_marginals<Terms...>) total = marginal_part(s, log_p, p);
           terms.each([&](const auto& term, index_t) {
             if constexpr (std::decay_t<decltype(term)>::uses_components)
               total += term.component(b, d, s, log_p).slope * (weight * term.weight(b));
@@ -266,7 +266,7 @@ struct gradient_row {
           write(prob, s, p);
           expect(group, soon, s);
         });
-    if constexpr (reads_marginals)
+    if constexpr (reads_marginals<Terms...>)
       if (!slopes.empty()) {
         const Real sum = group.reduce(of_all.extent(0), Real(0), plus{}, [&]<index_of<Row> At>(At s) {
           return marginal_part(s, row.log_prob(s), read<Real>(prob, s));
@@ -285,8 +285,7 @@ struct gradient_row {
   }
 
   static constexpr bool apart = reads_other_outputs<Head>;
-  static constexpr bool reads_marginals = (Terms::uses_marginals || ...) || (joint_with_control_variate<Terms> || ...);
-  static constexpr bool reads_marginals_alone = reads_marginals && !(Terms::uses_components || ...) && !apart;
+  static constexpr bool reads_marginals_alone = reads_marginals<Terms...> && !(Terms::uses_components || ...) && !apart;
 };
 
 }  // namespace dimix

@@ -51,6 +51,30 @@ struct jackknife_fault {
   Real correction = Real(0);
 };
 
+/// The value of a target of a joint term, and what its estimate adds to log p, which a jackknife can make infinite.
+template <class Real>
+struct closed_target {
+  Real value, correction;
+};
+
+/// put(m, weight of the target in the gradient: c_km (γ_km for the plain estimate) times those of term and target, slope by log π_m).
+DIMIX_EXEC_CHECK_DISABLE
+template <class Real, class Group, class Term, class Put>
+DIMIX_HD closed_target<Real> close_target_of(const Group& group, const Term& term, index_t b, index_t k,
+                                             view<const Real, 2> log_weights, view<const Real, 3> log_responsibility,
+                                             view<const Real, 2> joint, const Put& put) {
+  using estimator = typename estimator_of<Term>::type;
+  const index_t M = log_weights.extent(1);
+  const auto weights = estimate_of<estimator, Real>(M, [&](index_t m) { return log_weights(b, m); });
+  const auto shares = estimate_of<estimator, Real>(M, [&](index_t m) { return log_responsibility(b, m, k); });
+  const Real a = term.target_weight(), correction = shares.correction() - weights.correction();
+  group.for_each(M, [&](index_t m) {
+    const Real coefficient = shares.coefficient(m);
+    put(m, term.weight(b) * a * coefficient, term.weight(b) * a * (weights.coefficient(m) - coefficient));
+  });
+  return {-a * (joint(b, k) + correction), correction};
+}
+
 /// Row b: the value of every term, alone and times its weight, and the weights c_km of the targets in the gradient (γ_km for the plain
 /// estimate) times those of term and target.
 template <class Real, class... Terms>
@@ -86,18 +110,13 @@ struct close_item_row {
   template <class Group, class Term>
   DIMIX_HD Real close_target(const Group& group, const Term& term, index_t j, index_t b, index_t k,
                              jackknife_fault<Real>& fault) const {
-    using estimator = typename estimator_of<Term>::type;
-    const index_t M = log_weights.extent(1);
-    const auto weights = estimate_of<estimator, Real>(M, [&](index_t m) { return log_weights(b, m); });
-    const auto shares = estimate_of<estimator, Real>(M, [&](index_t m) { return log_responsibility(b, m, k); });
-    const Real a = term.target_weight(), correction = shares.correction() - weights.correction();
-    if (!is_finite(correction) && fault.term < 0) fault = {j, k, correction};
-    group.for_each(M, [&](index_t m) {
-      const Real coefficient = shares.coefficient(m);
-      responsibility(b, m, k) = term.weight(b) * a * coefficient;
-      if (!slopes.empty()) slopes(b, m) += term.weight(b) * a * (weights.coefficient(m) - coefficient);
-    });
-    return -a * (joint(b, k) + correction);
+    const closed_target<Real> closed =
+        close_target_of(group, term, b, k, log_weights, log_responsibility, joint, [&](index_t m, Real weight, Real slope) {
+          responsibility(b, m, k) = weight;
+          if (!slopes.empty()) slopes(b, m) += slope;
+        });
+    if (!is_finite(closed.correction) && fault.term < 0) fault = {j, k, closed.correction};
+    return closed.value;
   }
 };
 

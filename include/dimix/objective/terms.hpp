@@ -53,6 +53,10 @@ inline constexpr bool joint_with_control_variate = [] {
     return false;
 }();
 
+/// Whether terms read log P_d(s) at all states.
+template <class... Terms>
+inline constexpr bool reads_marginals = (Terms::uses_marginals || ...) || (joint_with_control_variate<Terms> || ...);
+
 /// What a joint term takes for log p.
 template <class T>
 struct estimator_of {

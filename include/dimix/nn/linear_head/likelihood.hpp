@@ -7,15 +7,6 @@
 
 namespace dimix::nn {
 
-/// (maximum, sum of exponentials above it) of a row of a tile.
-template <class Real, class Group>
-exp_sum<Real> exp_sum_of(const Group& group, view<const Real, 1> row) {
-  const auto value = [&](auto s) { return read<Real>(row, s); };
-  const Real top = group.reduce(row.extent(0), -infinity<Real>(), maximum{}, value);
-  if (top == -infinity<Real>()) return {};
-  return {top, group.reduce(row.extent(0), Real(0), plus{}, exp_above<Real, decltype(value)>{value, top})};
-}
-
 /// What marginalisation (marginal.hpp) is to explicit logits, without marginals: their tiles are made where they are needed.
 template <class Real, class Rows>
 class linear_likelihood {
@@ -133,7 +124,8 @@ class linear_likelihood {
       for (index_t i = 0; i < tile.positions; ++i) {
         const index_t position = tile.first_position + i;
         for (index_t m = 0; m < M; ++m)
-          partial_(position * M + m, tile.number) = exp_sum_of<Real>(group, view<const Real, 1>(tile.row(i, m)));
+          partial_(position * M + m, tile.number) =
+              exp_sum_of<Real>(group, tile.states, [row = tile.row(i, m)](auto s) { return read<Real>(row, s); });
         const place at = panels_.place_of(position);
         for (index_t k = 0; k < K; ++k)
           if (const token x = options_.targets(at.item, k, at.dim); tile.holds(x))

@@ -31,7 +31,7 @@ class linear_objective {
   using tile_body = objective_tile<Real, Rows, Terms...>;
 
  public:
-  static constexpr bool walks_twice = tile_body::mixes || tile_body::of_components;
+  static constexpr bool walks_twice = reads_marginals<Terms...> || tile_body::of_components;
 
   /// Products of rows, S and H that a value with all gradients takes: 5, or 4.
   static constexpr int products = walks_twice ? 5 : 4;
@@ -161,7 +161,7 @@ class linear_objective {
   template <class Backend>
   void certain_values(const Backend& run_on) {
     const index_t B = over_.batch(), D = over_.dims();
-    if constexpr (tile_body::mixes) {
+    if constexpr (reads_marginals<Terms...>) {
       position_values_.resize(B * D, 1, sizeof...(Terms));  // (B D, 1, terms)
       run_on.template sweep<Real>(B * D, 0, [&](const auto& group, auto, index_t row) {
         const index_t b = row / D, d = row % D;
@@ -248,18 +248,15 @@ class linear_objective {
   /// Value of target k of a joint term; its weights in the gradient. As objective does.
   template <class Term>
   double close_target(const Term& term, index_t b, index_t k) {
-    using estimator = typename estimator_of<Term>::type;
-    const index_t M = over_.components();
-    const auto weights = estimate_of<estimator, Real>(M, [&](index_t m) { return over_.log_weights()(b, m); });
-    const auto shares = estimate_of<estimator, Real>(M, [&](index_t m) { return over_.log_responsibilities()(b, m, k); });
-    const Real a = term.target_weight(), correction = shares.correction() - weights.correction();
-    expects<numeric_error>(std::isfinite(correction), "linear_objective: target ", k, " of item ", b, " has a jackknife of ",
-                           correction, ": only one component can be it, or has a weight");
-    for (index_t m = 0; m < M; ++m) {
-      weighted_responsibility_(b, m, k) = term.weight(b) * a * shares.coefficient(m);
-      joint_slopes_(b, m) += static_cast<double>(term.weight(b) * a * (weights.coefficient(m) - shares.coefficient(m)));
-    }
-    return static_cast<double>(-a * (over_.log_likelihood()(b, k) + correction));
+    const closed_target<Real> closed =
+        close_target_of(serial_group{}, term, b, k, over_.log_weights(), over_.log_responsibilities(), over_.log_likelihood(),
+                        [&](index_t m, Real responsibility, Real slope) {
+                          weighted_responsibility_(b, m, k) = responsibility;
+                          joint_slopes_(b, m) += static_cast<double>(slope);
+                        });
+    expects<numeric_error>(std::isfinite(closed.correction), "linear_objective: target ", k, " of item ", b,
+                           " has a jackknife of ", closed.correction, ": only one component can be it, or has a weight");
+    return static_cast<double>(closed.value);
   }
 
   /// The gathered rows' G W, block by block, and G^T h, tile by tile, of a panel.
@@ -337,13 +334,10 @@ class linear_objective {
     });
     array<token, 3> all(memory);
     all.resize(B, K, D);  // (B, K, D)
-    index_t k = 0;
-    terms_.each([&](const auto& term, index_t) {
-      if constexpr (std::decay_t<decltype(term)>::uses_joint)
-        for (index_t target = 0; target < term.targets(); ++target, ++k)
-          for (index_t b = 0; b < B; ++b)
-            for (index_t d = 0; d < D; ++d) all(b, k, d) = term.target(b, target, d);
-    });
+    const targets_of_terms<Terms...> targets{terms_};
+    for (index_t b = 0; b < B; ++b)
+      for (index_t k = 0; k < K; ++k)
+        for (index_t d = 0; d < D; ++d) all(b, k, d) = targets(b, k, d);
     return all;
   }
 

@@ -17,7 +17,6 @@ struct objective_tile {
   const linear_likelihood<Real, Rows>& over;
   term_pack<Terms...> terms;
 
-  static constexpr bool mixes = (Terms::uses_marginals || ...) || (joint_with_control_variate<Terms> || ...);
   static constexpr bool of_components = (Terms::uses_components || ...);
 
   /// What a row of a tile leaves behind.
@@ -40,7 +39,7 @@ struct objective_tile {
       for (Real& v : value) v = Real(0);
       for (index_t m = 0; m < tile.components; ++m)
         observe_component(group, tile, i, m, at, value, slopes.row(position * tile.components + m, tile.number));
-      if constexpr (mixes) {
+      if constexpr (reads_marginals<Terms...>) {
         mix(group, over, tile, i, at, mixed);
         marginal_values(group, tile, at, mixed, value);
         marginal_slopes(group, tile, at, mixed);
@@ -65,7 +64,7 @@ struct objective_tile {
       };
       if constexpr (of_components)
         for (index_t m = 0; m < tile.components; ++m) component_slopes(group, tile, i, m, at, V(m));
-      if constexpr (mixes) {
+      if constexpr (reads_marginals<Terms...>) {
         mix(group, over, tile, i, at, mixed);
         marginal_slopes(group, tile, at, mixed);
       }
@@ -78,7 +77,7 @@ struct objective_tile {
           using std::exp;
           using number = typename number_at<Real, decltype(s)>::type;
           number slope;
-          if constexpr (mixes)
+          if constexpr (reads_marginals<Terms...>)
             slope = read<Real>(row, s) * (read<Real>(mixed.slope, s) - read<Real>(mixed.height, s) * number(above));
           else
             slope = exp(read<Real>(row, s) - number(normaliser)) * number(-total);

@@ -7,8 +7,6 @@
 
 #include <dimix/objective/terms/distance.hpp>
 
-#include <string>
-
 namespace dimix {
 
 enum class rows_of { components, marginals };
@@ -57,8 +55,8 @@ struct row_loss {
     if constexpr (requires { target.check(name, B, D, S); })
       target.check(name, B, D, S);
     else
-      expects_shape((std::string(name) + ": target").c_str(), target, B, D, S);
-    weights.check((std::string(name) + ": weights").c_str(), B);
+      expects_shape(argument{name, "target"}, target, B, D, S);
+    weights.check(argument{name, "weights"}, B);
   }
 };
 

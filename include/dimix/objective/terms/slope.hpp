@@ -21,7 +21,8 @@ struct item_weights {
   Real common = Real(1);
 
   DIMIX_HD Real operator()(index_t b) const { return per_item.empty() ? common : common * per_item[b]; }
-  void check(const char* name, index_t B) const {
+  template <class Name>
+  void check(Name name, index_t B) const {
     if (!per_item.empty()) expects_shape(name, per_item, B);
   }
 };
