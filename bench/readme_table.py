@@ -15,6 +15,10 @@ BEGIN, END = "<!-- speed: made by bench/readme_table.py -->", "<!-- speed: end -
 # peers' task -> the benchmark of the library
 LIBRARY = {"objective": "objective/library", "truncated_logistic": "truncated_logistic/library", "linear_head": "linear_head/library",
            "ordinal_step": "ordinal_step/draw/library", "sampler_step": "sampler_step/absorbing/library"}
+# peers that do another step of the library
+LIBRARY_OF_PEER = {("ordinal_step", "torch.summed"): "ordinal_step/sum/library",
+                   ("ordinal_step", "torch.authors_summed"): "ordinal_step/sum/library"}
+NO_PEERS = {"torch.maximum"}  # a bound
 
 
 def shape_of(name):
@@ -42,12 +46,14 @@ def rows_of(result):
         if "median" in one and "error" not in one:
             peers.setdefault((one["task"], tuple(one["shape"]), one["threads"]), []).append(one)
     for (task, shape, threads), measured in peers.items():
-        own = ours.get((LIBRARY[task], shape, threads))
         best = {}
         for one in measured:
+            if one["peer"] in NO_PEERS:
+                continue
             if one["peer"] not in best or one["median"] < best[one["peer"]]["median"]:
                 best[one["peer"]] = one
         for peer, one in sorted(best.items(), key=lambda item: item[1]["median"]):
+            own = ours.get((LIBRARY_OF_PEER.get((task, peer), LIBRARY[task]), shape, threads))
             ratio = f"{one['median'] / own['median']:.1f}" if own else "not measured"
             library = time_text(own["median"]) if own else "not measured"
             floor = f"{own['over_floor']:.2f}" if own and "over_floor" in own else ""
