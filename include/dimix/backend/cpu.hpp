@@ -63,6 +63,7 @@ class cpu {
     pool_->for_each((rows + chunk - 1) / chunk, [&](int, index_t c) {
       const scratch<Real> mine(tile);
       for (index_t row = c * chunk; row < smaller(rows, (c + 1) * chunk); ++row) body(vector_group<Real>{}, mine.all(), row);
+      vector_group<Real>::finish_streams();
     });
   }
 

@@ -30,12 +30,7 @@ template <class Real>
 DIMIX_HD vector_group<Real> one_member(const vector_group<Real>& group) {
   return group;
 }
-template <int W>
-DIMIX_HD lane_index<W> offset_by(lane_index<W> i, index_t by) {
-  return {i.first + by};
-}
 }  // namespace DIMIX_TARGET
-DIMIX_HD constexpr index_t offset_by(index_t i, index_t by) { return i + by; }
 template <class Number, class Real>
 DIMIX_HD Number weight_above(Number x, Real top) {
   using std::exp;
@@ -141,51 +136,23 @@ struct few_weights {
     return total > 0 && total < infinity<double>() ? 0x1.0p64 / total : 0;
   }
   /// The i in whose share `left` lies: weight * words each, and for the largest all that the others leave. `left` becomes the place in it.
-  /// Block by block, then in one: no branch hangs on where it lies, since no processor could foresee that.
   template <class Group>
-  DIMIX_HD index_t pick(const Group& group, double words, std::uint64_t& left) {
-    const index_t largest = first_of_largest(group), blocks = (count + block - 1) / block;
-    weight[largest] = Real(0);
-    for (index_t i = count; i < blocks * block; ++i) weight[i] = Real(0);
-    const auto width = [&](index_t i) { return static_cast<std::uint64_t>(static_cast<double>(weight[i]) * words); };
-    std::uint64_t of_block[most / block], of_state[block];
-    for (index_t b = 0; b < blocks; ++b) {
-      of_block[b] = 0;
-      for (index_t i = 0; i < block; ++i) of_block[b] += width(b * block + i);
+  DIMIX_HD index_t pick(const Group& group, double words, std::uint64_t& left) const {
+    const Real highest = one_member(group).reduce(count, Real(0), maximum{}, each());
+    index_t largest = -1;
+    for (index_t i = 0; i < count; ++i) {
+      if (largest < 0 && weight[i] == highest) {
+        largest = i;
+        continue;
+      }
+      const auto width = static_cast<std::uint64_t>(static_cast<double>(weight[i]) * words);
+      if (left < width) return i;
+      left -= width;
     }
-    const index_t b = pass_over(of_block, blocks, left), first = smaller(b, blocks - 1) * block;
-    for (index_t i = 0; i < block; ++i) of_state[i] = width(first + i);
-    std::uint64_t in_block = left;
-    const index_t i = pass_over(of_state, block, in_block);
-    left = b < blocks ? in_block : left;
-    return b < blocks ? first + i : largest;
+    return largest;
   }
 
  private:
-  static constexpr index_t block = 8;
-
-  /// How many of n widths lie before `left`, which becomes the place behind them.
-  DIMIX_HD static index_t pass_over(const std::uint64_t* width, index_t n, std::uint64_t& left) {
-    index_t passed = 0;
-    std::uint64_t sum = 0, before = 0;
-    for (index_t i = 0; i < n; ++i) {
-      sum += width[i];
-      passed += sum <= left ? 1 : 0;
-      before = sum <= left ? sum : before;
-    }
-    left -= before;
-    return passed;
-  }
-  template <class Group>
-  DIMIX_HD index_t first_of_largest(const Group& group) const {
-    const Real highest = one_member(group).reduce(count, Real(0), maximum{}, each());
-    const Real none = static_cast<Real>(count - 1);
-    return static_cast<index_t>(one_member(group).reduce(
-        count, none, minimum{}, [all = each(), highest, none](auto i) {
-          using number = decltype(all(i));
-          return select(all(i) == number(highest), number_of<Real>(i), number(none));
-        }));
-  }
   DIMIX_HD auto each() const {
     return [all = view<const Real, 1>(weight, count)](auto i) { return read<Real>(all, i); };
   }

@@ -67,13 +67,16 @@ struct mean_row {
     const position_walk through{b, from, smaller(D, from + positions), K};
     const view<Real, 1> weights = tile.slice(0, S);  // (S)
     const auto sum = [&](index_t d) { return tile.slice((1 + d - from) * S, S); };
+    typename Head::template state<Real> before;
+    bool first = true;
     through.each([&](index_t k, index_t d) {
       const index_t draw = b * K + k;
       const view<const Real, 1> outputs = raw.row(b, k, d), soon = through.soon(raw, k, d);
       const place at{draw, d, tokens(draw, d)};
-      const auto seen = keep_row(group, head, outputs, at, weights);
+      const auto seen = keep_row(group, head, outputs, at, weights, first ? nullptr : &before);
       group.sync();
       const token fixed = head.template row<Real>(outputs, at, seen.state).fixed();
+      if (fixed < 0) before = seen.state, first = false;
       if (!out.empty()) {
         const token x =
             fixed >= 0 ? fixed
