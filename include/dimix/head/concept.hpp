@@ -33,10 +33,14 @@ using row_of_head = decltype(std::declval<const Head&>().template row<Real>(view
                                                                             typename Head::template state<Real>{}));
 
 /// What a head says of a row whose probabilities it leaves in memory: weights (S), p(s) = weights[s] times `each`. A certain row leaves none.
+/// doubt: 0 where the head has seen that every output is finite, NaN where one is not, and `unseen` where it has not looked.
 template <class State, class Real>
 struct kept_row {
+  static constexpr Real unseen = Real(-1);
+
   State state;
   Real each;
+  Real doubt = unseen;
 };
 
 /// Whether a row has p(s) at less than the exponential of log p(s). Optional: prob(s).

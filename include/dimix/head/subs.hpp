@@ -62,7 +62,7 @@ struct subs {
   template <class Real, class Group, class Storage>
   DIMIX_HD kept_row<Real, Real> keep(const Group& group, view<const Storage, 1> raw, place at, view<Real, 1> weights,
                                      Real guess = -infinity<Real>()) const {
-    if (at.now == mask) return keep_softmax<Real>(group, raw.extent(0), values<Real, Storage>{raw, mask}, weights, guess);
+    if (at.now == mask) return keep_softmax<Real>(group, raw, values<Real, Storage>{raw, mask}, weights, guess);
     return {Real(0), Real(1)};
   }
 

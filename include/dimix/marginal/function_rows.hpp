@@ -88,12 +88,13 @@ struct mean_row {
       const view<Real, 1> so_far = sum(d);  // (S)
       group.for_each(S, [&](auto s) {
         using number = decltype(read<Real>(weights, s));
+        expect(group, soon, s);
         const number before = k == 0 ? number(Real(0)) : read<Real>(so_far, s);
         write(so_far, s, before + (fixed < 0 ? read<Real>(weights, s) * number(share) : number(Real(0))));
       });
       group.sync();
       if (fixed >= 0 && group.leader()) so_far[fixed] += share;
-      const Real doubt = fixed < 0 ? doubt_of<Real>(group, outputs, soon) : Real(0);
+      const Real doubt = fixed < 0 ? doubt_of(group, seen, outputs, soon) : Real(0);
       if (group.leader()) damaged(b, d) = (k > 0 && damaged(b, d)) || doubt != Real(0);
       group.sync();
     });

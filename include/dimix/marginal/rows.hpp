@@ -99,13 +99,14 @@ struct observe_row {
       using std::exp;
       const Real share = exp(log_weights(b, m)) * seen.each;
       group.for_each(sum.extent(0), [&](auto s) {
+        expect(group, soon, s);
         const auto part = read<Real>(weights, s) * decltype(read<Real>(weights, s))(share);
         write(sum, s, c == 0 ? part : read<Real>(sum, s) + part);
       });
       group.sync();
     }
     visit(group, row, b, m, d);
-    const Real doubt = doubt_of<Real>(group, raw, soon);
+    const Real doubt = doubt_of(group, seen, raw, soon);
     if (group.leader() && doubt != Real(0)) damaged(b, d) = 1;
   }
 

@@ -166,24 +166,26 @@ struct gradient_row {
       return;
     }
     const auto soon = through.soon(out, c, d);  // (outputs)
-    const auto put = [&](auto o, auto g) {
-      if (past_caches()) return write_past_caches(group, target, o, g * scale);
-      write(target, o, accumulate ? read<Real>(target, o) + g * scale : g * scale);
+    const bool adds = accumulate, past = past_caches();
+    // copies, so that a loop need not read them again after what it writes
+    const auto put = [group, target, soon, adds, past, scale = scale](auto o, auto g) {
+      if (past) return write_past_caches(group, target, o, g * scale);
+      write(target, o, adds ? read<Real>(target, o) + g * scale : g * scale);
       expect(group, soon, o);
     };
     const auto chunk_soon = through.soon(chunk, c, d);  // (outputs)
     if constexpr (reads_marginals_alone) {
       const Real weight = exp(site.log_weights(b, first + c));
-      const auto pulled = [&](auto s, auto p) { return p * (read<Real>(of_all, s) * weight); };
-      const auto of_targets = [&](auto s) { return read<Real>(slope, s); };
-      const auto prob_at = [&]<index_of<row_type> At>(At s) {
+      const auto pulled = [=](auto s, auto p) { return p * (read<Real>(of_all, s) * weight); };
+      const auto of_targets = [=](auto s) { return read<Real>(slope, s); };
+      const auto prob_at = [=]<index_of<row_type> At>(At s) {
         expect(group, chunk_soon, s);
         return prob_of{row}(s);
       };
       if constexpr (requires { row.backward_by_prob(group, prob, prob_at, pulled, of_targets, weight, S, put); })
         if (divided && slopes.empty()) {  // no sweep for slopes: those of the targets are all that is made before
           const Real total = subtract_targets(group, b, first + c, d, slope);
-          const index_t lead = past_caches() ? before_streams(group, target) : 0;
+          const index_t lead = past ? before_streams(group, target) : 0;
           row.backward_by_prob(group, prob, prob_at, pulled, of_targets, total, lead, put);
           group.sync();
           return clear_targets(group, b, d, slope);
