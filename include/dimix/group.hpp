@@ -100,6 +100,23 @@ DIMIX_HD void expect(const Group& group, const view<T, 1, Space>& row, At i) {
   if constexpr (requires { group.expect(row, i); }) group.expect(row, i);
 }
 
+/// write() of what is not read again soon: past the caches, which then need not fetch what stands there, where a group can do so.
+template <class Group, class T, class Space, class At, class Number>
+DIMIX_HD void write_past_caches(const Group& group, const view<T, 1, Space>& row, At i, Number x) {
+  if constexpr (requires { group.stream(row, i, x); })
+    group.stream(row, i, x);
+  else
+    write(row, i, x);
+}
+/// How many of the first elements of a row lie before the first at which a group can begin to do so.
+template <class Group, class T, class Space>
+DIMIX_HD index_t before_streams(const Group&, const view<T, 1, Space>& row) {
+  if constexpr (requires { Group::before_streams(row); })
+    return Group::before_streams(row);
+  else
+    return 0;
+}
+
 inline namespace DIMIX_TARGET {
 
 /// One thread that works on native_lanes<Real> numbers at once wherever f takes lane_index, and what is left one by one. A sum of
@@ -109,6 +126,7 @@ template <class Real>
 struct vector_group {
   static constexpr int width = native_lanes<Real>;
   using lanes_of_indices = lane_index<width>;
+  static constexpr index_t element = sizeof(Real);
 
   DIMIX_EXEC_CHECK_DISABLE
   template <class F>
@@ -144,6 +162,25 @@ struct vector_group {
   }
   DIMIX_HD bool leader() const { return true; }
   DIMIX_HD void sync() const {}
+
+  /// The first index after an end of a cache line, if there elements begin.
+  template <class Space>
+  static index_t before_streams(const view<Real, 1, Space>& row) {
+    const auto past = static_cast<index_t>(reinterpret_cast<std::uintptr_t>(row.data()) % sizeof(lanes<Real, width>));
+    return smaller(row.extent(0), (past == 0 ? 0 : static_cast<index_t>(sizeof(lanes<Real, width>)) - past) / element);
+  }
+  template <class Space>
+  void stream(const view<Real, 1, Space>& row, lanes_of_indices i, lanes<Real, width> x) const {
+    Real* to = row.data() + i.first;
+    if (reinterpret_cast<std::uintptr_t>(to) % sizeof x == 0)
+      lane_steps<Real, width>::stream(to, x.each);
+    else
+      write(row, i, x);
+  }
+  /// What has been written past the caches is there for other threads.
+  static void finish_streams() {
+    if constexpr (width > 1) lane_steps<Real, width>::finish_streams();
+  }
 
   /// Asks for what will be read, or written, a few rows later.
   template <class T, class Space>

@@ -21,7 +21,7 @@ class scratch {
       mine_ = std::move(spare().back());
       spare().pop_back();
     }
-    if (mine_.size() < static_cast<std::size_t>(size)) mine_.resize(static_cast<std::size_t>(size));
+    if (mine_.size() < size) mine_.resize(size);
     all_ = {mine_.data(), size};
   }
   ~scratch() { spare().push_back(std::move(mine_)); }
@@ -31,12 +31,12 @@ class scratch {
   view<Real, 1> all() const { return all_; }
 
  private:
-  static std::vector<std::vector<Real>>& spare() {
-    static thread_local std::vector<std::vector<Real>> of_thread;
+  static std::vector<array<Real, 1>>& spare() {
+    static thread_local std::vector<array<Real, 1>> of_thread;
     return of_thread;
   }
 
-  std::vector<Real> mine_;
+  array<Real, 1> mine_;
   view<Real, 1> all_;
 };
 
@@ -63,6 +63,7 @@ class cpu {
     pool_->for_each((rows + chunk - 1) / chunk, [&](int, index_t c) {
       const scratch<Real> mine(tile);
       for (index_t row = c * chunk; row < smaller(rows, (c + 1) * chunk); ++row) body(vector_group<Real>{}, mine.all(), row);
+      vector_group<Real>::finish_streams();
     });
   }
 

@@ -19,6 +19,27 @@ namespace dimix {
 template <class T, int Rank, class Space = host_space>
 class array;
 
+/// Where arrays start: a cache line, and the widest vector.
+inline constexpr std::size_t array_alignment = 64;
+
+/// Memory from a resource, aligned for arrays.
+template <class T>
+struct array_allocator {
+  using value_type = T;
+
+  std::pmr::memory_resource* memory = std::pmr::get_default_resource();
+
+  array_allocator() = default;
+  array_allocator(std::pmr::memory_resource* from) : memory(from) {}
+  template <class U>
+  array_allocator(const array_allocator<U>& other) : memory(other.memory) {}
+
+  T* allocate(std::size_t n) { return static_cast<T*>(memory->allocate(n * sizeof(T), array_alignment)); }
+  void deallocate(T* block, std::size_t n) { memory->deallocate(block, n * sizeof(T), array_alignment); }
+  array_allocator select_on_container_copy_construction() const { return {}; }
+  friend bool operator==(const array_allocator& a, const array_allocator& b) { return *a.memory == *b.memory; }
+};
+
 template <class T, int Rank>
 class array<T, Rank, host_space> {
  public:
@@ -78,7 +99,7 @@ class array<T, Rank, host_space> {
   }
 
   std::array<index_t, Rank> extents_{};
-  std::pmr::vector<T> values_;
+  std::vector<T, array_allocator<T>> values_;
 };
 
 template <class T, int Rank, class Space>
@@ -102,7 +123,7 @@ class array {
     return *this;
   }
   ~array() {
-    if (capacity_ > 0) memory_->deallocate(whole_.data(), bytes(capacity_), alignment);
+    if (capacity_ > 0) memory_->deallocate(whole_.data(), bytes(capacity_), array_alignment);
   }
 
   /// New extents; the elements are unspecified afterwards. Takes memory only for more elements than ever before.
@@ -113,8 +134,8 @@ class array {
     T* data = whole_.data();
     const index_t size = (static_cast<index_t>(extents) * ... * 1);
     if (size > capacity_) {
-      T* larger_block = static_cast<T*>(memory_->allocate(bytes(size), alignment));
-      if (capacity_ > 0) memory_->deallocate(data, bytes(capacity_), alignment);
+      T* larger_block = static_cast<T*>(memory_->allocate(bytes(size), array_alignment));
+      if (capacity_ > 0) memory_->deallocate(data, bytes(capacity_), array_alignment);
       data = larger_block;
       capacity_ = size;
     }
@@ -139,7 +160,6 @@ class array {
   index_t size() const { return whole_.size(); }
 
  private:
-  static constexpr std::size_t alignment = 64;
   static std::size_t bytes(index_t count) { return static_cast<std::size_t>(count) * sizeof(T); }
   void swap(array& other) {
     std::swap(memory_, other.memory_);

@@ -1,4 +1,5 @@
-// The steps of core/lanes.hpp that AVX-512 has instructions for: the larger of two numbers, and x 2^n, which is right for subnormals as well.
+// The steps of core/lanes.hpp that AVX-512 has instructions for: the larger of two numbers, and x 2^n, which is right for subnormals as well,
+// and writes past the caches.
 // The forms with a mask, of all numbers: those without it make g++ 12 warn of its own header. Not getmant and getexp for log: with
 // them g++ 12 at -O2 failed with an internal error in the row of an objective.
 #pragma once
@@ -21,6 +22,8 @@ struct lane_steps<float, 16> : several_steps<float, 16> {
   }  // a where they do not compare
   static numbers smaller(numbers a, numbers b) { return to(_mm512_maskz_min_ps(all, of(b), of(a))); }
   static numbers times_two_to(numbers n, numbers x) { return to(_mm512_maskz_scalef_ps(all, of(x), of(n))); }
+  static void stream(float* to, numbers x) { _mm512_stream_ps(to, of(x)); }
+  static void finish_streams() { _mm_sfence(); }
 
  private:
   static __m512 of(numbers x) { return __builtin_bit_cast(__m512, x); }
@@ -35,6 +38,8 @@ struct lane_steps<double, 8> : several_steps<double, 8> {
   static numbers larger(numbers a, numbers b) { return to(_mm512_maskz_max_pd(all, of(b), of(a))); }
   static numbers smaller(numbers a, numbers b) { return to(_mm512_maskz_min_pd(all, of(b), of(a))); }
   static numbers times_two_to(numbers n, numbers x) { return to(_mm512_maskz_scalef_pd(all, of(x), of(n))); }
+  static void stream(double* to, numbers x) { _mm512_stream_pd(to, of(x)); }
+  static void finish_streams() { _mm_sfence(); }
 
  private:
   static __m512d of(numbers x) { return __builtin_bit_cast(__m512d, x); }

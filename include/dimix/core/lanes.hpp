@@ -60,6 +60,11 @@ DIMIX_HD constexpr Real select(bool condition, Real yes, Real no) {
   return condition ? yes : no;
 }
 DIMIX_HD constexpr bool any(bool condition) { return condition; }
+DIMIX_HD constexpr index_t offset_by(index_t i, index_t by) { return i + by; }
+/// Of any lanes side by side.
+template <class At>
+requires requires(At i) { At{i.first}; }
+DIMIX_HD constexpr At offset_by(At i, index_t by) { return {i.first + by}; }
 
 inline namespace DIMIX_TARGET {
 
@@ -300,6 +305,9 @@ struct several_steps {
   using numbers = typename lanes<Real, W>::numbers;
   using words = typename lanes<Real, W>::words;
 
+  /// Writes to an address that is a multiple of the vector's size; past the caches where the processor can.
+  static void stream(Real* to, numbers x) { __builtin_memcpy(to, &x, sizeof x); }
+  static void finish_streams() {}
   static numbers larger(numbers a, numbers b) { return a < b ? b : a; }
   static numbers smaller(numbers a, numbers b) { return b < a ? b : a; }
 

@@ -33,10 +33,14 @@ using row_of_head = decltype(std::declval<const Head&>().template row<Real>(view
                                                                             typename Head::template state<Real>{}));
 
 /// What a head says of a row whose probabilities it leaves in memory: weights (S), p(s) = weights[s] times `each`. A certain row leaves none.
+/// doubt: 0 where the head has seen that every output is finite, NaN where one is not, and `unseen` where it has not looked.
 template <class State, class Real>
 struct kept_row {
+  static constexpr Real unseen = Real(-1);
+
   State state;
   Real each;
+  Real doubt = unseen;
 };
 
 /// Whether a row has p(s) at less than the exponential of log p(s). Optional: prob(s).
@@ -67,11 +71,15 @@ template <class Row>
 prob_of(const Row&) -> prob_of<Row>;
 
 /// observe() that also leaves the row's weights (S): the head's own keep(), which has the exponentials at hand, or one exponential a state.
+/// similar: the state of a row that this one may resemble, or null; a keep() with one argument more takes it for a guess.
 DIMIX_EXEC_CHECK_DISABLE
 template <class Real, class Group, class Head, class Storage>
 DIMIX_HD kept_row<typename Head::template state<Real>, Real> keep_row(const Group& group, const Head& head,
                                                                       view<const Storage, 1> raw, const place& at,
-                                                                      view<Real, 1> weights) {
+                                                                      view<Real, 1> weights,
+                                                                      const typename Head::template state<Real>* similar) {
+  if constexpr (requires { head.template keep<Real>(group, raw, at, weights, *similar); })
+    if (similar != nullptr) return head.template keep<Real>(group, raw, at, weights, *similar);
   if constexpr (requires { head.template keep<Real>(group, raw, at, weights); }) {
     return head.template keep<Real>(group, raw, at, weights);
   } else {

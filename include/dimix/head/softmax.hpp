@@ -34,18 +34,46 @@ DIMIX_HD Real log_sum_exp(const Group& group, index_t n, const Value& value) {
   return exp_sum_of<Real>(group, n, value).log();
 }
 
-/// The same with the exponentials kept: weights (n) holds exp(value(i) - top), and p(i) = weights[i] times `each`.
+/// The same with the exponentials kept: weights (n) holds exp(value(i) - top), and p(i) = weights[i] times `each`; all raw (n) are looked at. guess: what a similar row
+/// had for a state; if it is close, no maximum is looked for and top is the guess. -infinity is none.
 DIMIX_EXEC_CHECK_DISABLE
-template <std::floating_point Real, class Group, class Value>
-DIMIX_HD kept_row<Real, Real> keep_softmax(const Group& group, index_t n, const Value& value, view<Real, 1> weights) {
+template <std::floating_point Real, class Group, class Value, class Storage>
+DIMIX_HD kept_row<Real, Real> keep_softmax(const Group& group, view<const Storage, 1> raw, const Value& value,
+                                           view<Real, 1> weights, Real guess) {
   using std::log;
-  const Real top = group.reduce(n, -infinity<Real>(), maximum{}, value);
-  const Real total = group.reduce(n, Real(0), plus{}, [&]<index_into<Value> At>(At i) {
-    const auto weight = exp_above<Real, Value>{value, top}(i);
-    write(weights, i, weight);
-    return weight;
+  const index_t n = raw.extent(0);
+  const auto keep_above = [&](Real top) {
+    return group.reduce(n, Real(0), plus{}, [=]<index_into<Value> At>(At i) {
+      const auto weight = exp_above<Real, Value>{value, top}(i), output = read<Real>(raw, i);
+      write(weights, i, weight);
+      return weight + (output - output);  // NaN where an output is not finite
+    });
+  };
+  Real top = guess, total = is_finite(guess) ? keep_above(guess) : Real(0);
+  if (!(total > Real(0x1p-20) && total < Real(0x1p20))) {
+    top = group.reduce(n, -infinity<Real>(), maximum{}, value);
+    total = keep_above(top);
+  }
+  return {top + log(total), Real(1) / total, Real(0) * total};
+}
+
+/// The backward with slopes of the form slope(s, p) + certain(s), of which the second ones sum to `certain_total`: one evaluation of prob(s),
+/// which kept (S) holds for the second pass, whose lanes begin at `lead`. What certain(s) reads may have been written just before: only the second pass does.
+DIMIX_EXEC_CHECK_DISABLE
+template <class Real, class Group, class Prob, class Slope, class Certain, class Write>
+DIMIX_HD void backward_of_softmax(const Group& group, view<Real, 1> kept, const Prob& prob, const Slope& slope,
+                                  const Certain& certain, Real certain_total, index_t lead, const Write& write) {
+  const Real total = certain_total + group.reduce(kept.extent(0), Real(0), plus{}, [=]<index_into<Prob> At>(At s) {
+    const auto p = prob(s);
+    dimix::write(kept, s, p);
+    return slope(s, p);
   });
-  return {top + log(total), Real(1) / total};
+  const auto of_state = [=](auto s) {
+    const auto p = read<Real>(kept, s);
+    write(s, slope(s, p) + (certain(s) - p * total));
+  };
+  group.for_each(lead, of_state);
+  group.for_each(kept.extent(0) - lead, [=](auto s) { of_state(offset_by(s, lead)); });
 }
 
 template <class Real, class Storage>
@@ -69,6 +97,11 @@ struct softmax_row {
     const Real total = group.reduce(S, Real(0), plus{}, slope);
     group.for_each(S, [&]<slope_index<Slope, Write> At>(At s) { write(s, slope(s) - prob(s) * total); });
   }
+  template <class Group, class Prob, class Slope, class Certain, class Write>
+  DIMIX_HD void backward_by_prob(const Group& group, view<Real, 1> kept, const Prob& prob, const Slope& slope,
+                                 const Certain& certain, Real certain_total, index_t lead, const Write& write) const {
+    backward_of_softmax(group, kept, prob, slope, certain, certain_total, lead, write);
+  }
 };
 
 struct softmax {
@@ -82,9 +115,10 @@ struct softmax {
     return log_sum_exp<Real>(group, raw.extent(0), [&](auto s) { return read<Real>(raw, s); });
   }
   template <class Real, class Group, class Storage>
-  DIMIX_HD kept_row<Real, Real> keep(const Group& group, view<const Storage, 1> raw, place, view<Real, 1> weights) const {
+  DIMIX_HD kept_row<Real, Real> keep(const Group& group, view<const Storage, 1> raw, place, view<Real, 1> weights,
+                                     Real guess = -infinity<Real>()) const {
     return keep_softmax<Real>(
-        group, raw.extent(0), [&](auto s) { return read<Real>(raw, s); }, weights);
+        group, raw, [raw](auto s) { return read<Real>(raw, s); }, weights, guess);
   }
 
   /// What stands in for the normaliser where only ratios count.

@@ -36,6 +36,12 @@ struct subs_row {
     const Real total = group.reduce(S, Real(0), plus{}, [&]<index_into<Slope> At>(At s) { return live(s, slope(s)); });
     group.for_each(S, [&]<slope_index<Slope, Write> At>(At s) { write(s, live(s, slope(s) - prob(s) * total)); });
   }
+  template <class Group, class Prob, class Slope, class Certain, class Write>
+  DIMIX_HD void backward_by_prob(const Group& group, view<Real, 1> kept, const Prob& prob, const Slope& slope,
+                                 const Certain& certain, Real certain_total, index_t lead, const Write& write) const {
+    const auto live = [&](auto s, auto p) { return select(equals<Real>(s, mask), decltype(p)(Real(0)), slope(s, p)); };
+    backward_of_softmax(group, kept, prob, live, certain, certain_total, lead, write);
+  }
 };
 
 struct subs {
@@ -54,8 +60,9 @@ struct subs {
     return log_sum_exp<Real>(group, raw.extent(0), values<Real, Storage>{raw, mask});
   }
   template <class Real, class Group, class Storage>
-  DIMIX_HD kept_row<Real, Real> keep(const Group& group, view<const Storage, 1> raw, place at, view<Real, 1> weights) const {
-    if (at.now == mask) return keep_softmax<Real>(group, raw.extent(0), values<Real, Storage>{raw, mask}, weights);
+  DIMIX_HD kept_row<Real, Real> keep(const Group& group, view<const Storage, 1> raw, place at, view<Real, 1> weights,
+                                     Real guess = -infinity<Real>()) const {
+    if (at.now == mask) return keep_softmax<Real>(group, raw, values<Real, Storage>{raw, mask}, weights, guess);
     return {Real(0), Real(1)};
   }
 

@@ -67,13 +67,16 @@ struct mean_row {
     const position_walk through{b, from, smaller(D, from + positions), K};
     const view<Real, 1> weights = tile.slice(0, S);  // (S)
     const auto sum = [&](index_t d) { return tile.slice((1 + d - from) * S, S); };
+    typename Head::template state<Real> before;
+    bool first = true;
     through.each([&](index_t k, index_t d) {
       const index_t draw = b * K + k;
       const view<const Real, 1> outputs = raw.row(b, k, d), soon = through.soon(raw, k, d);
       const place at{draw, d, tokens(draw, d)};
-      const auto seen = keep_row(group, head, outputs, at, weights);
+      const auto seen = keep_row(group, head, outputs, at, weights, first ? nullptr : &before);
       group.sync();
       const token fixed = head.template row<Real>(outputs, at, seen.state).fixed();
+      if (fixed < 0) before = seen.state, first = false;
       if (!out.empty()) {
         const token x =
             fixed >= 0 ? fixed
@@ -85,12 +88,13 @@ struct mean_row {
       const view<Real, 1> so_far = sum(d);  // (S)
       group.for_each(S, [&](auto s) {
         using number = decltype(read<Real>(weights, s));
+        expect(group, soon, s);
         const number before = k == 0 ? number(Real(0)) : read<Real>(so_far, s);
         write(so_far, s, before + (fixed < 0 ? read<Real>(weights, s) * number(share) : number(Real(0))));
       });
       group.sync();
       if (fixed >= 0 && group.leader()) so_far[fixed] += share;
-      const Real doubt = fixed < 0 ? doubt_of<Real>(group, outputs, soon) : Real(0);
+      const Real doubt = fixed < 0 ? doubt_of(group, seen, outputs, soon) : Real(0);
       if (group.leader()) damaged(b, d) = (k > 0 && damaged(b, d)) || doubt != Real(0);
       group.sync();
     });

@@ -4,6 +4,7 @@
 
 #include <dimix/backend.hpp>
 #include <dimix/core/math.hpp>
+#include <dimix/head/concept.hpp>
 
 namespace dimix {
 
@@ -30,9 +31,11 @@ struct position_walk {
   }
 };
 
-/// 0 while every output of a row is finite, else NaN. On the way it asks for what is read soon.
-template <class Real, class Group, class Storage>
-DIMIX_HD Real doubt_of(const Group& group, const view<const Storage, 1>& outputs, const view<const Storage, 1>& soon) {
+/// 0 while every output of a row is finite, else NaN: what its head has seen, or one look at them that asks for what is read soon.
+template <class State, class Real, class Group, class Storage>
+DIMIX_HD Real doubt_of(const Group& group, const kept_row<State, Real>& seen, const view<const Storage, 1>& outputs,
+                       const view<const Storage, 1>& soon) {
+  if (seen.doubt != seen.unseen) return seen.doubt;
   return group.reduce(outputs.extent(0), Real(0), plus{}, [&](auto o) {
     expect(group, soon, o);
     return Real(0) * read<Real>(outputs, o);

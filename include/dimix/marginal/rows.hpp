@@ -53,11 +53,13 @@ struct observe_row {
     double* of_stretch = likelihoods.data() + row_index * Mc * K;  // (Mc, K)
     group.for_each(Mc * K, [&](index_t i) { of_stretch[i] = 0; });
     group.sync();
+    last_row before;
     for (index_t from = begin; from < end; from += positions) {
       const position_walk through{b, from, smaller(end, from + positions), Mc};
       const auto sum = [&](index_t d) { return tile.slice((1 + d - from) * S, S); };
       through.each([&](index_t c, index_t d) {
-        component(group, b, c, d, tile.slice(0, S), sum(d), of_stretch + c * K, through.soon(chunk, c, d));
+        component(group, b, c, d, tile.slice(0, S), sum(d), of_stretch + c * K, through.soon(chunk, c, d),
+                  before);
       });
       group.sync();
       if (!log_marginals.empty())
@@ -67,6 +69,10 @@ struct observe_row {
 
  private:
   using row_type = row_of_head<Head, Real, Storage>;
+  struct last_row {
+    typename Head::template state<Real> state{};
+    bool any = false;
+  };
 
   DIMIX_HD row_type row_of(index_t b, index_t c, index_t d) const {
     return head.template row<Real>(chunk.row(b, c, d), place{b, d, tokens(b, d)}, states(b, first + c, d));
@@ -74,7 +80,7 @@ struct observe_row {
 
   template <class Group>
   DIMIX_HD void component(const Group& group, index_t b, index_t c, index_t d, view<Real, 1> weights, view<Real, 1> sum,
-                          double* of_targets, view<const Storage, 1> soon) const {
+                          double* of_targets, view<const Storage, 1> soon, last_row& before) const {
     const index_t m = first + c;
     const place at{b, d, tokens(b, d)};
     const view<const Storage, 1> raw = chunk.row(b, c, d);
@@ -82,23 +88,25 @@ struct observe_row {
     if (log_marginals.empty())
       seen = {head.template observe<Real>(group, raw, at), Real(1)};
     else
-      seen = keep_row(group, head, raw, at, weights);
+      seen = keep_row(group, head, raw, at, weights, before.any ? &before.state : nullptr);
     const auto row = head.template row<Real>(raw, at, seen.state);
     if (group.leader()) states(b, m, d) = seen.state;
     add_targets(group, row, b, d, of_targets);
     if (group.leader() && c == 0) damaged(b, d) = 0;
     if (row.fixed() >= 0) return;
+    before = {seen.state, true};
     if (!log_marginals.empty()) {
       using std::exp;
       const Real share = exp(log_weights(b, m)) * seen.each;
       group.for_each(sum.extent(0), [&](auto s) {
+        expect(group, soon, s);
         const auto part = read<Real>(weights, s) * decltype(read<Real>(weights, s))(share);
         write(sum, s, c == 0 ? part : read<Real>(sum, s) + part);
       });
       group.sync();
     }
     visit(group, row, b, m, d);
-    const Real doubt = doubt_of<Real>(group, raw, soon);
+    const Real doubt = doubt_of(group, seen, raw, soon);
     if (group.leader() && doubt != Real(0)) damaged(b, d) = 1;
   }
 

@@ -130,14 +130,22 @@ struct gradient_row {
     unsigned divided = 0;  // one bit a position
     for (index_t d = from; d < to; ++d)
       if (changes(b, d) && marginal_slopes(group, b, d, of_all(d))) divided |= 1u << (d - from);
+    if constexpr (reads_marginals_alone) clear(group, slope);
     through.each([&](index_t c, index_t d) {
       component(group, through, c, d, of_all(d), (divided >> (d - from) & 1) != 0, slope, prob, whole);
     });
   }
 
  private:
-  DIMIX_HD auto row_of(index_t b, index_t c, index_t d) const {
+  using row_type = row_of_head<Head, Real, Storage>;
+
+  DIMIX_HD row_type row_of(index_t b, index_t c, index_t d) const {
     return head.template row<Real>(chunk.row(b, c, d), place{b, d, site.tokens(b, d)}, states(b, first + c, d));
+  }
+  /// Whether gradients are more than caches hold, so that who reads them next does not find them there anyway.
+  DIMIX_HD bool past_caches() const {
+    constexpr index_t most = index_t{32} << 20;
+    return !accumulate && out.size() * static_cast<index_t>(sizeof(Storage)) >= most;
   }
   /// Whether outputs can change the rows of a position.
   DIMIX_HD bool changes(index_t b, index_t d) const {
@@ -158,23 +166,40 @@ struct gradient_row {
       return;
     }
     const auto soon = through.soon(out, c, d);  // (outputs)
-    const auto put = [&](auto o, auto g) {
-      write(target, o, accumulate ? read<Real>(target, o) + g * scale : g * scale);
+    const bool adds = accumulate, past = past_caches();
+    // copies, so that a loop need not read them again after what it writes
+    const auto put = [group, target, soon, adds, past, scale = scale](auto o, auto g) {
+      if (past) return write_past_caches(group, target, o, g * scale);
+      write(target, o, adds ? read<Real>(target, o) + g * scale : g * scale);
       expect(group, soon, o);
     };
+    const auto chunk_soon = through.soon(chunk, c, d);  // (outputs)
     if constexpr (reads_marginals_alone) {
       const Real weight = exp(site.log_weights(b, first + c));
-      const auto slope_of_prob = [&](auto s, auto p) { return p * (read<Real>(of_all, s) * weight) + read<Real>(slope, s); };
-      if constexpr (requires { row.backward_by_prob(group, S, slope_of_prob, put); })
+      const auto pulled = [=](auto s, auto p) { return p * (read<Real>(of_all, s) * weight); };
+      const auto of_targets = [=](auto s) { return read<Real>(slope, s); };
+      const auto prob_at = [=]<index_of<row_type> At>(At s) {
+        expect(group, chunk_soon, s);
+        return prob_of{row}(s);
+      };
+      if constexpr (requires { row.backward_by_prob(group, prob, prob_at, pulled, of_targets, weight, S, put); })
         if (divided && slopes.empty()) {  // no sweep for slopes: those of the targets are all that is made before
-          group.for_each(S, [&]<class At>(At s) { write(slope, s, typename number_at<Real, At>::type(Real(0))); });
+          const Real total = subtract_targets(group, b, first + c, d, slope);
+          const index_t lead = past ? before_streams(group, target) : 0;
+          row.backward_by_prob(group, prob, prob_at, pulled, of_targets, total, lead, put);
           group.sync();
+          return clear_targets(group, b, d, slope);
+        }
+      const auto slope_of_prob = [&](auto s, auto p) { return pulled(s, p) + of_targets(s); };
+      if constexpr (requires { row.backward_by_prob(group, S, slope_of_prob, put); })
+        if (divided && slopes.empty()) {
           subtract_targets(group, b, first + c, d, slope);
           row.backward_by_prob(group, S, slope_of_prob, put);
-          return group.sync();
+          group.sync();
+          return clear_targets(group, b, d, slope);
         }
     }
-    component_slopes(group, row, b, first + c, d, of_all, divided, slope, prob, through.soon(chunk, c, d));
+    component_slopes(group, row, b, first + c, d, of_all, divided, slope, prob, chunk_soon);
     const auto slope_at = [&](auto s) { return read<Real>(slope, s); };
     const auto backward = [&](const auto& to) {
       const auto prob_at = [&](auto s) { return read<Real>(prob, s); };
@@ -191,6 +216,7 @@ struct gradient_row {
       backward(put);
     }
     group.sync();
+    if constexpr (reads_marginals_alone) clear(group, slope);
   }
 
   /// U(s) = sum over terms of weight d value / d log P_d(s), into the tile: divided by P_d(s), and then true comes back, where every P
@@ -277,11 +303,28 @@ struct gradient_row {
     subtract_targets(group, b, m, d, slope);
   }
 
+  /// Slopes of a row that is none of the fast ones leave the tile as they found it, without any.
   template <class Group>
-  DIMIX_HD void subtract_targets(const Group& group, index_t b, index_t m, index_t d, view<Real, 1> slope) const {
-    if (group.leader())
-      for (index_t k = 0; k < responsibility.extent(2); ++k) slope[site.targets(b, k, d)] -= responsibility(b, m, k);
+  DIMIX_HD static void clear(const Group& group, view<Real, 1> slope) {
+    group.for_each(slope.extent(0), [&]<class At>(At s) { write(slope, s, typename number_at<Real, At>::type(Real(0))); });
     group.sync();
+  }
+  template <class Group>
+  DIMIX_HD void clear_targets(const Group& group, index_t b, index_t d, view<Real, 1> slope) const {
+    if (group.leader())
+      for (index_t k = 0; k < responsibility.extent(2); ++k) slope[site.targets(b, k, d)] = Real(0);
+    group.sync();
+  }
+  /// Their sum.
+  template <class Group>
+  DIMIX_HD Real subtract_targets(const Group& group, index_t b, index_t m, index_t d, view<Real, 1> slope) const {
+    Real total = Real(0);
+    for (index_t k = 0; k < responsibility.extent(2); ++k) {
+      total -= responsibility(b, m, k);
+      if (group.leader()) slope[site.targets(b, k, d)] -= responsibility(b, m, k);
+    }
+    group.sync();
+    return total;
   }
 
   static constexpr bool apart = reads_other_outputs<Head>;
