@@ -93,6 +93,20 @@ def make(peer, shape, threads):
 
     once = torch.no_grad()({"torch.authors": authors, "torch.authors_summed": authors_summed, "torch.fastest": fastest,
                             "torch.summed": summed}[peer])
-    rows = torch.softmax(logits, 2) / columns_t[x_t] @ to_s * columns_s[x_t]
-    check_draws(once().numpy(), rows.log().numpy())
+    check_draws(once().numpy(), np.log(expected_rows(peer.endswith("summed"), logits, x_t, to_s, to_t, from_s)))
     return once, None
+
+
+def expected_rows(sums, logits, x_t, *tables):
+    """(B, D, S): the law of x_s in float64 that a form draws from with its own tables. The two differ, though Bayes' rule says that they do not,
+    because the tables have no entry below 1e-9: where x_0 cannot have become x_t, x_0 drawn first counts with p(x_0), and x_0 summed out with what
+    the sum over x_s makes of these entries."""
+    p, (to_s, to_t, from_s) = np.exp(logits.numpy().astype(np.float64)), (table.numpy().astype(np.float64) for table in tables)
+    p /= p.sum(-1, keepdims=True)
+    x_t, rows = x_t.numpy(), np.empty_like(p)
+    for y in np.unique(x_t):
+        posterior = to_s * from_s[:, y] / to_t[:, y, None]  # (S, S)  x_0, x_s
+        if not sums:
+            posterior /= posterior.sum(1, keepdims=True)
+        rows[x_t == y] = p[x_t == y] @ posterior
+    return rows
