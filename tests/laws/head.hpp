@@ -8,6 +8,13 @@
 
 namespace laws {
 
+/// log p in lanes, where a row takes them.
+template <class Row, class Real>
+void write_log_row(const Row& row, view<Real, 1> to) {
+  dimix::vector_group<Real>{}.for_each(
+      to.extent(0), [&]<dimix::index_of<Row> At>(At s) { dimix::write(to, s, row.log_prob(s)); });
+}
+
 /// Rows sum to 1, backward is the derivative, a fixed row has none, and every group says the same.
 template <class Real, class Head>
 void check_head(const Head& head, index_t S, dimix::place at, std::uint64_t seed, double spread = 4) {
@@ -31,10 +38,12 @@ void check_head(const Head& head, index_t S, dimix::place at, std::uint64_t seed
   // a slope on what is impossible means nothing
   for (index_t s = 0; s < S; ++s)
     if (row.log_prob(s) < Real(-1e5)) slope(s) = 0;
-  const auto slope_at = [&](index_t s) { return static_cast<Real>(slope(s)); };
+  array<Real, 1> slopes(S), weights(S);  // (S)
+  for (index_t s = 0; s < S; ++s) slopes(s) = static_cast<Real>(slope(s));
+  const auto slope_at = [&](auto s) { return dimix::read<Real>(slopes.whole(), s); };
   const auto run_backward = [&](const auto& group, array<Real, 1>& into) {
     into.fill(Real(99));  // every output must be written
-    row_of(group).backward(group, S, slope_at, [&](index_t o, Real g) { into(o) = g; });
+    row_of(group).backward(group, S, slope_at, [&](auto o, auto g) { dimix::write(into.whole(), o, g); });
   };
   run_backward(dimix::serial_group{}, gradient);
   if (row.fixed() >= 0)
@@ -74,7 +83,20 @@ void check_head(const Head& head, index_t S, dimix::place at, std::uint64_t seed
   };
   compare(dimix::lane_group<4>{});
   compare(dimix::lane_group<16>{});
-  groups.check("serial and lanes agree", 64 * ulp * (1 + spread));
+  const dimix::vector_group<Real> vectors;
+  compare(vectors);
+  write_log_row(row_of(vectors), weights.whole());
+  for (index_t s = 0; s < S; ++s)
+    if (row.log_prob(s) > -dimix::infinity<Real>())
+      groups.see(std::abs(static_cast<double>(weights(s) - row.log_prob(s))), "log_prob in lanes", s);
+    else
+      CHECK(weights(s) == row.log_prob(s));
+  const auto kept = dimix::keep_row(vectors, head, given, at, weights.whole());
+  if (row.fixed() < 0)
+    for (index_t s = 0; s < S; ++s)
+      groups.see(std::abs(static_cast<double>(weights(s) * kept.each) - std::exp(static_cast<double>(row.log_prob(s)))),
+                 "kept", s);
+  groups.check("every group says the same", 64 * ulp * (1 + spread));
 }
 
 }  // namespace laws

@@ -185,7 +185,8 @@ DIMIX_HD token draw_by_weight(const Group& group, index_t S, const Weight& weigh
   return draw_weighed<Real>(group, S, plain_weights<Real, Weight>{weight}, bits);
 }
 
-/// The most probable state, the first of equals. One pass, and a second look at 1024 states.
+/// The most probable state, the first of equals; where its numbers come from functions of lanes, which may differ from those of one number in the
+/// last bits, of equals but for those. One pass, and a second look at 1024 states.
 DIMIX_EXEC_CHECK_DISABLE
 template <class Group, class LogProb>
 DIMIX_HD token argmax(const Group& group, index_t S, const LogProb& log_prob) {
@@ -198,9 +199,19 @@ DIMIX_HD token argmax(const Group& group, index_t S, const LogProb& log_prob) {
         group.reduce(smaller(length, S - begin), -infinity<Real>(), maximum{}, values_from<LogProb>{log_prob, begin});
     if (top > most) most = top, first = begin;
   }
-  for (index_t s = first; s < smaller(S, first + length); ++s)
-    if (log_prob(s) == most) return static_cast<token>(s);
-  return 0;
+  // to the 16 states that hold it, in halves of whole lanes, which weigh a state as the pass did
+  index_t n = smaller(length, S - first);
+  for (index_t half = length / 2; half >= 16; half /= 2)
+    if (n > half) {
+      if (group.reduce(half, -infinity<Real>(), maximum{}, values_from<LogProb>{log_prob, first}) == most)
+        n = half;
+      else
+        first += half, n -= half;
+    }
+  index_t best = first;
+  for (index_t s = first + 1; s < first + n; ++s)
+    if (log_prob(s) > log_prob(best)) best = s;
+  return static_cast<token>(best);
 }
 /// By one thread.
 DIMIX_EXEC_CHECK_DISABLE

@@ -21,6 +21,12 @@ DIMIX_HD constexpr Real lowest_log() {
   return sizeof(Real) == 8 ? Real(-700) : Real(-80);
 }
 
+/// Below this a sum of probabilities may have lost some that are too small for a Real; it is then taken once more in the log.
+template <std::floating_point Real>
+DIMIX_HD constexpr Real least_sum() {
+  return static_cast<Real>(sizeof(Real) == 8 ? 0x1p-960 : 0x1p-100);
+}
+
 template <class T>
 DIMIX_HD constexpr T larger(T a, T b) {
   return a < b ? b : a;

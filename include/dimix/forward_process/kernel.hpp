@@ -9,6 +9,7 @@
 // the posterior is Bayes' rule of the other two.
 #pragma once
 
+#include <dimix/core/elementwise.hpp>
 #include <dimix/core/math.hpp>
 #include <dimix/core/rng.hpp>
 #include <dimix/group.hpp>
@@ -34,11 +35,20 @@ struct two_time_kernel {
   }
 
   DIMIX_HD Real prior(index_t d, token s) const { return static_cast<Real>(space.prior(d, s)); }
+  template <several_indices At>
+  DIMIX_HD auto prior(index_t d, At s) const {
+    return each_of<Real>(s, [&](index_t one) { return prior(d, static_cast<token>(one)); });
+  }
 
   /// q(x_s = a | x_0)
   DIMIX_HD Real marginal_s(index_t d, token x_0, token a) const { return kept_s * (a == x_0) + hit_s * prior(d, a); }
   /// q(x_t = y | x_0)
   DIMIX_HD Real marginal_t(index_t d, token x_0, token y) const { return kept_t * (y == x_0) + hit_t * prior(d, y); }
+  template <several_indices At>
+  DIMIX_HD auto marginal_t(index_t d, token x_0, At y) const {
+    using number = typename number_at<Real, At>::type;
+    return select(equals<Real>(y, x_0), number(kept_t), number(Real(0))) + prior(d, y) * number(hit_t);
+  }
   /// q(x_t = y | x_s = a)
   DIMIX_HD Real transition(index_t d, token a, token y) const { return stay * (a == y) + jump * prior(d, y); }
   /// q(x_s = a | x_0, x_t = y); 0 where x_0 cannot have become y
@@ -100,30 +110,67 @@ struct reverse_row {
   }
 
   DIMIX_HD Real log_z(token x_0) const { return x_0 == y ? log_z_same : log_z_other; }
-  /// log of the part of p(a) that comes from x_0 = a kept until s
-  DIMIX_HD Real log_kept(token a, Real log_p) const {
-    using std::log;
-    return log(kernel.transition(d, a, y)) + log(kernel.kept_s) + log_p - log_z(a);
-  }
-  /// log of the part that was hit in [0, s]
-  DIMIX_HD Real log_hit(token a) const {
-    using std::log;
-    return log(kernel.transition(d, a, y)) + log(kernel.hit_s * kernel.prior(d, a)) + log_w;
-  }
-  /// log p(x_s = a | x_t = y), given log p_0(a)
-  DIMIX_HD Real log_prob(token a, Real log_p) const {
-    if (frozen) return a == y ? Real(0) : -infinity<Real>();
-    return merge(exp_sum<Real>::of(log_kept(a, log_p)), exp_sum<Real>::of(log_hit(a))).log();
-  }
 };
+
+/// Of a row of which every state is the sum of two parts, one from x_0 = a kept until s and one from what was hit before: its log and its share.
+/// kept is the log of the first part.
+template <class Number>
+DIMIX_HD Number log_of_parts(Number kept, Number hit) {
+  using std::exp, std::log;
+  using real = real_of_t<Number>;
+  if (!any(hit > Number(real(0)))) return kept;
+  const Number sum = exp(kept) + hit;
+  return any(sum < Number(least_sum<real>())) ? log_add(kept, log(hit)) : log(sum);
+}
+/// What of the sum is the second part; 0 where both are 0.
+template <class Number>
+DIMIX_HD Number share_of_hit(Number kept, Number hit) {
+  using std::exp;
+  const Number none = real_of_t<Number>(0);
+  return select(hit > none, hit / (exp(kept) + hit), none);
+}
+
+/// g times the share of the first part; 0 where there is none.
+template <class Number>
+DIMIX_HD Number of_kept(Number g, Number kept, Number hit) {
+  const Number none = real_of_t<Number>(0);
+  return select(g == none || kept == Number(-infinity<real_of_t<Number>>()), none, g - g * share_of_hit(kept, hit));
+}
 
 /// reverse_row with the denoiser's row in it.
 template <class Row, class Space, class Real>
 struct denoised_reverse_row {
   Row denoised;
   reverse_row<Space, Real> step;
+  Real log_kept_same, log_kept_other, hit_same, hit_other;  // log of A alpha_s / Z, and A (1 - alpha_s) W
 
-  DIMIX_HD Real log_prob(index_t a) const { return step.log_prob(static_cast<token>(a), denoised.log_prob(a)); }
+  DIMIX_HD static denoised_reverse_row make(const Row& denoised, const reverse_row<Space, Real>& step) {
+    using std::exp, std::log;
+    if (step.frozen) return {denoised, step, Real(0), Real(0), Real(0), Real(0)};
+    const auto& kernel = step.kernel;
+    const Real comes = kernel.jump * kernel.prior(step.d, step.y), stays = kernel.stay + comes,
+               hit = kernel.hit_s == Real(0) ? Real(0) : exp(log(kernel.hit_s) + step.log_w);
+    return {denoised,
+            step,
+            log(stays * kernel.kept_s) - step.log_z_same,
+            log(comes * kernel.kept_s) - step.log_z_other,
+            stays * hit,
+            comes * hit};
+  }
+
+  template <index_of<Row> At>
+  DIMIX_HD auto log_prob(At a) const {
+    using number = typename number_at<Real, At>::type;
+    if (step.frozen) return select(equals<Real>(a, step.y), number(Real(0)), number(-infinity<Real>()));
+    return log_of_parts<number>(log_kept(a), hit(a));
+  }
+  template <index_of<Row> At>
+  DIMIX_HD auto prob(At a) const {
+    using std::exp;
+    using number = typename number_at<Real, At>::type;
+    if (step.frozen) return select(equals<Real>(a, step.y), number(Real(1)), number(Real(0)));
+    return number(exp(log_kept(a)) + hit(a));
+  }
   /// The certain state, given that of the denoiser's row (-1: none).
   DIMIX_HD token fixed(token of_denoised) const {
     return step.frozen ? step.y : of_denoised >= 0 && step.kernel.hit_s == Real(0) ? of_denoised : token{-1};
@@ -133,22 +180,52 @@ struct denoised_reverse_row {
   /// h(a) in [0, 1] the share of p(a) that comes from x_0 = a kept until s.
   template <class Group, class Slope>
   DIMIX_HD auto slope_of_denoised(const Group& group, index_t S, const Slope& slope) const {
-    const Real spread = step.frozen ? Real(0) : group.reduce(S, Real(0), plus{}, [&](index_t a) {
-      const Real g = slope(a);
-      return g == Real(0) ? Real(0) : g * (Real(1) - from_kept(a));
-    });
-    return [this, &slope, spread](index_t x) {
-      using std::exp;
-      if (step.frozen) return Real(0);
-      const Real g = slope(x), hit = exp(denoised.log_prob(x) - step.log_z(static_cast<token>(x)) - step.log_w);
-      return (g == Real(0) ? Real(0) : g * from_kept(x)) + hit * spread;
-    };
+    const Real spread = step.frozen
+                            ? Real(0)
+                            : group.reduce(S, Real(0), plus{}, [&]<index_into<Slope> At>(At a) requires index_of<At, Row> {
+                                return product_or_zero(slope(a), share_of_hit(log_kept(a), hit(a)));
+                              });
+    using std::exp;
+    const auto of_spread = [&](Real log_z) { return step.frozen ? Real(0) : spread * exp(-log_z - step.log_w); };
+    return slopes<Slope>{*this, slope, of_spread(step.log_z_same), of_spread(step.log_z_other)};
   }
 
-  DIMIX_HD Real from_kept(index_t a) const {
-    using std::exp;
-    const Real kept = step.log_kept(static_cast<token>(a), denoised.log_prob(a));
-    return kept == -infinity<Real>() ? Real(0) : exp(kept - log_prob(a));
+ private:
+  template <class Slope>
+  struct slopes {
+    const denoised_reverse_row& row;
+    const Slope& slope;
+    Real spread_same, spread_other;  // of p_0(x)
+
+    DIMIX_EXEC_CHECK_DISABLE
+    template <index_into<Slope> At>
+    DIMIX_HD auto operator()(At x) const requires index_of<At, Row> {
+      using std::exp;
+      using number = typename number_at<Real, At>::type;
+      const number zero = Real(0);
+      if (row.step.frozen) return zero;
+      return of_kept<number>(slope(x), row.log_kept(x), row.hit(x)) +
+             exp(row.denoised.log_prob(x)) * row.at_y(x, spread_same, spread_other);
+    }
+  };
+
+  template <class At>
+  DIMIX_HD auto at_y(At a, Real same, Real other) const {
+    using number = typename number_at<Real, At>::type;
+    return select(equals<Real>(a, step.y), number(same), number(other));
+  }
+  template <class At>
+  DIMIX_HD auto log_kept(At a) const {
+    return at_y(a, log_kept_same, log_kept_other) + denoised.log_prob(a);
+  }
+  template <class At>
+  DIMIX_HD auto hit(At a) const {
+    return at_y(a, hit_same, hit_other) * prior(a);
+  }
+  DIMIX_HD Real prior(index_t a) const { return step.kernel.prior(step.d, static_cast<token>(a)); }
+  template <several_indices At>
+  DIMIX_HD auto prior(At a) const {
+    return step.kernel.prior(step.d, a);
   }
 };
 
@@ -183,18 +260,17 @@ struct reverse_probabilities {
 
  private:
   DIMIX_HD Real prior(index_t a) const { return kernel.prior(d, static_cast<token>(a)); }
-  template <class At>
-  DIMIX_HD typename number_at<Real, At>::type prior(At a) const {
-    typename number_at<Real, At>::type result;
-    for (int w = 0; w < result.width; ++w) result.each[w] = prior(a.first + w);
-    return result;
+  template <several_indices At>
+  DIMIX_HD auto prior(At a) const {
+    return kernel.prior(d, a);
   }
 };
 
 template <class Space, class Real>
 template <class Row>
 DIMIX_HD auto two_time_kernel<Space, Real>::reverse(index_t d, token y, const Row& denoised) const {
-  return denoised_reverse_row<Row, Space, Real>{denoised, reverse_row<Space, Real>::make(*this, d, y, denoised.log_prob(y))};
+  return denoised_reverse_row<Row, Space, Real>::make(
+      denoised, reverse_row<Space, Real>::make(*this, d, y, denoised.log_prob(y)));
 }
 
 }  // namespace dimix

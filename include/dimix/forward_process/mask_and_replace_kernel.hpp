@@ -40,6 +40,13 @@ struct mask_and_replace_kernel {
   DIMIX_HD Real marginal_t(index_t d, token x_0, token y) const {
     return of_both(x_0, y, hidden.kept_t, hidden.hit_t, redrawn.marginal_t(d, x_0, y));
   }
+  template <several_indices At>
+  DIMIX_HD auto marginal_t(index_t d, token x_0, At y) const {
+    using number = typename number_at<Real, At>::type;
+    const auto to_mask = equals<Real>(y, space.mask());
+    if (masked(x_0)) return select(to_mask, number(Real(1)), number(Real(0)));
+    return select(to_mask, number(hidden.hit_t), redrawn.marginal_t(d, x_0, y) * number(hidden.kept_t));
+  }
   /// q(x_t = y | x_s = a)
   DIMIX_HD Real transition(index_t d, token a, token y) const {
     return of_both(a, y, hidden.stay, hidden.jump, redrawn.transition(d, a, y));
@@ -93,32 +100,52 @@ struct mask_and_replace_row {
   index_t d;
   token y;
   Real log_values, log_w;  // log P, log W
-  Real stays, comes;       // ρ and 1 - ρ
   bool frozen;             // y stays: no x_0 can have become y, or only y itself
+  // log of A kept_s w, and A hit_s W / K, of the value y and of others; ρ P
+  Real log_kept_same, log_kept_other, hit_same, hit_other, hit_mask;
 
   DIMIX_HD static mask_and_replace_row make(const Kernel& kernel, index_t d, token y, const Row& denoised) {
-    const auto& hidden = kernel.hidden;
-    mask_and_replace_row row{
-        denoised, kernel,  d,       y,    log1m_exp(smaller(denoised.log_prob(kernel.space.mask()), Real(0))),
-        Real(0),  Real(0), Real(0), false};
+    using std::exp, std::log;
+    const auto &hidden = kernel.hidden, &redrawn = kernel.redrawn;
+    mask_and_replace_row row{denoised, kernel,  d,       y,       log1m_exp(smaller(denoised.log_prob(kernel.space.mask()), Real(0))),
+                             Real(0),  false,   Real(0), Real(0), Real(0),
+                             Real(0),  Real(0)};
+    const Real share = redrawn.hit_s * redrawn.prior(d, 0);
     if (kernel.masked(y)) {
       row.frozen = hidden.hit_t == Real(0);
+      if (row.frozen) return row;
       row.log_w = row.log_values;
-      row.stays = hidden.hit_s / hidden.hit_t;
-      row.comes = hidden.kept_s * hidden.jump / hidden.hit_t;
+      const Real comes = hidden.kept_s * hidden.jump / hidden.hit_t, values = exp(row.log_values);
+      row.log_kept_same = row.log_kept_other = log(comes * redrawn.kept_s);
+      row.hit_same = row.hit_other = comes * share * values;
+      row.hit_mask = hidden.hit_s / hidden.hit_t * values;
     } else {
-      row.frozen = row.log_values == -infinity<Real>() || kernel.redrawn.hit_t == Real(0) || hidden.kept_t == Real(0);
+      row.frozen = row.log_values == -infinity<Real>() || redrawn.hit_t == Real(0) || hidden.kept_t == Real(0);
+      if (row.frozen) return row;
+      const token other = y == 0 ? token{1} : token{0};
       const Real at_y = smaller(denoised.log_prob(y) - row.log_values, Real(0));
-      row.log_w = merge(exp_sum<Real>::of(at_y - row.log_z(y)),
-                        exp_sum<Real>::of(log1m_exp(at_y) - row.log_z(y == 0 ? token{1} : token{0})))
-                      .log();
+      row.log_w = log_add(at_y - row.log_z(y), log1m_exp(at_y) - row.log_z(other));
+      const Real stays = redrawn.transition(d, y, y), comes = redrawn.transition(d, other, y), w = exp(row.log_w);
+      row.log_kept_same = log(stays * redrawn.kept_s) + row.log_weight(y);
+      row.log_kept_other = log(comes * redrawn.kept_s) + row.log_weight(other);
+      row.hit_same = stays * share * w;
+      row.hit_other = comes * share * w;
     }
     return row;
   }
 
-  DIMIX_HD Real log_prob(index_t a) const {
-    if (frozen) return a == y ? Real(0) : -infinity<Real>();
-    return merge(exp_sum<Real>::of(log_kept(a)), exp_sum<Real>::of(log_hit(a))).log();
+  template <index_of<Row> At>
+  DIMIX_HD auto log_prob(At a) const {
+    using number = typename number_at<Real, At>::type;
+    if (frozen) return select(equals<Real>(a, y), number(Real(0)), number(-infinity<Real>()));
+    return log_of_parts<number>(log_kept(a), hit(a));
+  }
+  template <index_of<Row> At>
+  DIMIX_HD auto prob(At a) const {
+    using std::exp;
+    using number = typename number_at<Real, At>::type;
+    if (frozen) return select(equals<Real>(a, y), number(Real(1)), number(Real(0)));
+    return number(exp(log_kept(a)) + hit(a));
   }
   /// The certain state, given that of the denoiser's row (-1: none).
   DIMIX_HD token fixed(token of_denoised) const {
@@ -130,50 +157,58 @@ struct mask_and_replace_row {
   /// the share of p(a) that comes from x_0 = a; where y is a value, minus p_0(x) / P sum_a g(a).
   template <class Group, class Slope>
   DIMIX_HD auto slope_of_denoised(const Group& group, index_t S, const Slope& slope) const {
-    const Real all = frozen || kernel.masked(y) ? Real(0) : group.reduce(S, Real(0), plus{}, slope);
-    const Real spread = frozen ? Real(0) : group.reduce(S, Real(0), plus{}, [&](index_t a) {
-      const Real g = slope(a);
-      return g == Real(0) ? Real(0) : g * (Real(1) - from_kept(a));
+    using std::exp;
+    if (frozen) return slopes<Slope>{*this, slope, Real(0), Real(0)};
+    const Real spread = group.reduce(S, Real(0), plus{}, [&]<index_into<Slope> At>(At a) requires index_of<At, Row> {
+      return product_or_zero(slope(a), share_of_hit(log_kept(a), hit(a)));
     });
-    return [this, &slope, all, spread](index_t x) {
-      using std::exp;
-      if (frozen) return Real(0);
-      const Real g = slope(x), own = g == Real(0) ? Real(0) : g * from_kept(x);
-      if (x == kernel.space.mask()) return own;
-      const Real log_p = denoised.log_prob(x);
-      return own + exp(log_p + log_weight(x) - log_w) * spread - exp(log_p - log_values) * all;
-    };
+    if (kernel.masked(y)) return slopes<Slope>{*this, slope, spread * exp(-log_w), spread * exp(-log_w)};
+    const Real all = group.reduce(S, Real(0), plus{}, slope) * exp(-log_values);
+    const auto of_spread = [&](token x) { return spread * exp(log_weight(x) - log_w) - all; };
+    return slopes<Slope>{*this, slope, of_spread(y), of_spread(y == 0 ? token{1} : token{0})};
   }
 
   /// log w(x)
   DIMIX_HD Real log_weight(index_t x) const { return kernel.masked(y) ? Real(0) : -log_z(x) - log_values; }
 
  private:
+  template <class Slope>
+  struct slopes {
+    const mask_and_replace_row& row;
+    const Slope& slope;
+    Real spread_same, spread_other;  // of p_0(x) for values x
+
+    DIMIX_EXEC_CHECK_DISABLE
+    template <index_into<Slope> At>
+    DIMIX_HD auto operator()(At x) const requires index_of<At, Row> {
+      using std::exp;
+      using number = typename number_at<Real, At>::type;
+      const number zero = Real(0);
+      if (row.frozen) return zero;
+      return of_kept<number>(slope(x), row.log_kept(x), row.hit(x)) +
+             exp(row.denoised.log_prob(x)) * row.at_kind(x, spread_same, spread_other, Real(0));
+    }
+  };
+
   DIMIX_HD Real log_z(index_t x) const {
     using std::log;
     return log(kernel.redrawn.marginal_t(d, static_cast<token>(x), y));
   }
-  /// log A(a) for a value a
-  DIMIX_HD Real log_came(index_t a) const {
-    using std::log;
-    return log(kernel.masked(y) ? comes : kernel.redrawn.transition(d, static_cast<token>(a), y));
+  template <class At>
+  DIMIX_HD auto at_kind(At a, Real same, Real other, Real of_mask) const {
+    using number = typename number_at<Real, At>::type;
+    return select(equals<Real>(a, kernel.space.mask()), number(of_mask),
+                  select(equals<Real>(a, y), number(same), number(other)));
   }
   /// log of the part of p(a) that comes from x_0 = a untouched until s
-  DIMIX_HD Real log_kept(index_t a) const {
-    using std::log;
-    if (a == kernel.space.mask()) return kernel.masked(y) ? denoised.log_prob(a) : -infinity<Real>();
-    return log_came(a) + log(kernel.redrawn.kept_s) + denoised.log_prob(a) + log_weight(a);
+  template <class At>
+  DIMIX_HD auto log_kept(At a) const {
+    return at_kind(a, log_kept_same, log_kept_other, kernel.masked(y) ? Real(0) : -infinity<Real>()) + denoised.log_prob(a);
   }
-  /// log of the part that was masked or redrawn in [0, s]
-  DIMIX_HD Real log_hit(index_t a) const {
-    using std::log;
-    if (a == kernel.space.mask()) return kernel.masked(y) ? log(stays) + log_w : -infinity<Real>();
-    return log_came(a) + log(kernel.redrawn.hit_s * kernel.redrawn.prior(d, static_cast<token>(a))) + log_w;
-  }
-  DIMIX_HD Real from_kept(index_t a) const {
-    using std::exp;
-    const Real kept = log_kept(a);
-    return kept == -infinity<Real>() ? Real(0) : exp(kept - log_prob(a));
+  /// The part that was masked or redrawn in [0, s]
+  template <class At>
+  DIMIX_HD auto hit(At a) const {
+    return at_kind(a, hit_same, hit_other, hit_mask);
   }
 };
 

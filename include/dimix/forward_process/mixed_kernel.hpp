@@ -2,22 +2,29 @@
 // of the position. at_position(d, f) gives the kernel itself, for what is not a call of all kernels. Host-device where its kernels are.
 #pragma once
 
+#include <dimix/core/elementwise.hpp>
 #include <dimix/core/math.hpp>
 #include <dimix/core/pack.hpp>
 #include <dimix/core/rng.hpp>
+#include <dimix/group.hpp>
 #include <dimix/state_space/mixed.hpp>
 
 namespace dimix {
 
 /// A row p(x_s | x_t = y) of one kind; states that the position does not have are impossible.
 template <class Real, class Row>
-struct mixed_reverse_row {
-  Row row;         // one_of the rows of the kinds
-  index_t states;  // S_d
+struct mixed_reverse_row;
+template <class Real, class... Rows>
+struct mixed_reverse_row<Real, one_of<Rows...>> {
+  one_of<Rows...> row;  // of the kinds
+  index_t states;       // S_d
 
-  DIMIX_HD Real log_prob(index_t a) const {
-    if (a >= states) return -infinity<Real>();
-    return row.visit([a](const auto& own) { return own.log_prob(a); });
+  template <class At>
+  requires(index_of<At, Rows>&&...) DIMIX_HD auto log_prob(At a) const {
+    using number = typename number_at<Real, At>::type;
+    return up_to<Real>(states, a, number(-infinity<Real>()), [this](auto one) {
+      return row.visit([one](const auto& own) -> typename number_at<Real, decltype(one)>::type { return own.log_prob(one); });
+    });
   }
   DIMIX_HD token fixed(token of_denoised) const {
     return row.visit([of_denoised](const auto& own) { return own.fixed(of_denoised); });
@@ -26,9 +33,27 @@ struct mixed_reverse_row {
   /// slope(a) = d loss / d log p(a)  ->  x -> d loss / d log p_0(x)
   template <class Group, class Slope>
   DIMIX_HD auto slope_of_denoised(const Group& group, index_t, const Slope& slope) const {
-    const auto slopes = pick(row, [&](const auto& own, auto) { return own.slope_of_denoised(group, states, slope); });
-    return [slopes, S = states](index_t x) { return x < S ? slopes.visit([x](const auto& own) { return own(x); }) : Real(0); };
+    const auto of_kinds = pick(row, [&](const auto& own, auto) { return own.slope_of_denoised(group, states, slope); });
+    return slopes<std::remove_const_t<decltype(of_kinds)>>{of_kinds, states};
   }
+
+ private:
+  template <class Slopes>
+  struct slopes;
+  template <class... Slopes>
+  struct slopes<one_of<Slopes...>> {
+    one_of<Slopes...> of_kinds;
+    index_t states;
+
+    DIMIX_EXEC_CHECK_DISABLE
+    template <class At>
+    requires(index_into<At, Slopes>&&...) DIMIX_HD auto operator()(At x) const {
+      using number = typename number_at<Real, At>::type;
+      return up_to<Real>(states, x, number(Real(0)), [this](auto one) {
+        return of_kinds.visit([one](const auto& own) -> typename number_at<Real, decltype(one)>::type { return own(one); });
+      });
+    }
+  };
 };
 
 template <class Space, class Real, class Kernels>

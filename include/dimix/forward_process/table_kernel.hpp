@@ -6,13 +6,16 @@
 #pragma once
 
 #include <dimix/core/categorical.hpp>
+#include <dimix/core/elementwise.hpp>
 #include <dimix/core/math.hpp>
 #include <dimix/forward_process/transition_tables.hpp>
+#include <dimix/head/softmax.hpp>
 #include <dimix/state_space.hpp>
 
 namespace dimix {
 
 /// The row p(x_s = a | x_t = y) = sum_{x_0} q(a | x_0, y) p(x_0). x_0 that cannot have become y do not count, and the rest is normalised.
+/// log_prob and prob O(S) each. Sums are taken as they stand, and in the log where they leave the range of a Real.
 template <class Row, class Kernel, class Real>
 struct table_reverse_row {
   Row denoised;
@@ -22,38 +25,129 @@ struct table_reverse_row {
   bool frozen;        // no x_0 can: y stays
 
   DIMIX_HD static table_reverse_row make(const Kernel& kernel, token y, const Row& denoised) {
-    exp_sum<Real> possible;
-    for (index_t z = 0; z < kernel.space.max_states(); ++z)
-      if (kernel.to_t(z, y) > 0) possible = merge(possible, exp_sum<Real>::of(denoised.log_prob(z)));
-    return {denoised, kernel, y, possible.log(), possible.sum == Real(0)};
+    table_reverse_row row{denoised, kernel, y, Real(0), false};
+    row.log_possible = log_sum_exp<Real>(vector_group<Real>{}, kernel.space.max_states(), [&row]<index_of<Row> At>(At z) {
+      using number = typename number_at<Real, At>::type;
+      return select(row.seen(z) > number(Real(0)), number(row.denoised.log_prob(z)), number(-infinity<Real>()));
+    });
+    row.frozen = row.log_possible == -infinity<Real>();
+    return row;
   }
 
-  DIMIX_HD Real log_prob(index_t a) const {
+  template <class At>
+  DIMIX_HD auto log_prob(At a) const {
     using std::log;
-    if (frozen) return a == y ? Real(0) : -infinity<Real>();
-    exp_sum<Real> total;
-    for (index_t z = 0; z < kernel.space.max_states(); ++z) {
-      const Real made = kernel.to_s(z, a), seen = kernel.to_t(z, y);
-      if (made > 0 && seen > 0) total = merge(total, exp_sum<Real>::of(denoised.log_prob(z) + log(made) - log(seen)));
-    }
-    return total.log() + log(kernel.step(a, y)) - log_possible;
+    using number = typename number_at<Real, At>::type;
+    if (frozen) return select(equals<Real>(a, y), number(Real(0)), number(-infinity<Real>()));
+    const number sum = summed(a);
+    if (any(!in_range(sum))) return number(each_of<Real>(a, [this](index_t one) { return summed_in_log(one); })) + log(came(a));
+    return log(sum) + log(came(a));
+  }
+  template <class At>
+  DIMIX_HD auto prob(At a) const {
+    using std::exp;
+    using number = typename number_at<Real, At>::type;
+    if (frozen) return select(equals<Real>(a, y), number(Real(1)), number(Real(0)));
+    const number sum = summed(a);
+    if (any(!in_range(sum))) return number(exp(log_prob(a)));
+    return sum * came(a);
   }
   DIMIX_HD token fixed(token) const { return frozen ? y : token{-1}; }
 
-  /// slope(a) = d loss / d log p(a)  ->  x -> d loss / d log p_0(x), O(S^2) for each x.
+  /// slope(a) = d loss / d log p(a)  ->  x -> d loss / d log p_0(x). prob(a) = p(a): with those of memory O(S) for each x, else O(S^2).
   template <class Group, class Slope>
   DIMIX_HD auto slope_of_denoised(const Group& group, index_t S, const Slope& slope) const {
-    const Real all = group.reduce(S, Real(0), plus{}, slope);
-    return [this, &slope, S, all](index_t x) {
-      using std::exp, std::log;
-      if (frozen || !(kernel.to_t(x, y) > 0)) return Real(0);
-      Real sum = -all * exp(denoised.log_prob(x) - log_possible);
-      for (index_t a = 0; a < S; ++a) {
-        const Real g = slope(a), share = kernel.posterior(0, static_cast<token>(x), y, static_cast<token>(a));
-        if (g != Real(0) && share > 0) sum += g * share * exp(denoised.log_prob(x) - log_possible - log_prob(a));
+    return slope_of_denoised(group, S, slope, *this);
+  }
+  template <class Group, class Slope, class Prob>
+  DIMIX_HD auto slope_of_denoised(const Group& group, index_t S, const Slope& slope, const Prob& prob) const {
+    return slopes<decltype(one_member(group)), Slope, Prob>{*this, one_member(group), slope, prob, S,
+                                                            group.reduce(S, Real(0), plus{}, slope)};
+  }
+  /// As prob of itself.
+  template <class At>
+  DIMIX_HD auto operator()(At a) const {
+    return prob(a);
+  }
+
+ private:
+  template <class Group, class Slope, class Prob>
+  struct slopes {
+    const table_reverse_row& row;
+    Group group;  // of one member
+    const Slope& slope;
+    const Prob& prob;
+    index_t S;
+    Real all;
+
+    DIMIX_EXEC_CHECK_DISABLE
+    DIMIX_HD Real operator()(index_t x) const {
+      using std::exp;
+      const Real seen = row.kernel.to_t(x, row.y), log_p = row.denoised.log_prob(x) - row.log_possible, p = exp(log_p);
+      if (row.frozen || !(seen > 0)) return Real(0);
+      const Real sum = group.reduce(S, Real(0), plus{}, [&]<index_into<Slope> At>(At a) {
+        using number = typename number_at<Real, At>::type;
+        const number g = slope(a), zero = Real(0), share = row.came(a) * (read<Real>(row.kernel.to_s.row(x), a) / number(seen));
+        const auto counts = g != zero && share > zero;
+        if (!any(counts)) return zero;
+        const number p_a = prob(a);
+        if (any(counts && p_a < number(least_sum<Real>())))
+          return select(counts, g * share * exp(number(log_p) - row.log_prob(a)), zero);
+        return select(counts, g * share * (number(p) / p_a), zero);
+      });
+      return sum - all * p;
+    }
+  };
+
+  template <class Number>
+  DIMIX_HD static auto in_range(Number sum) {
+    return sum > Number(least_sum<Real>()) && sum < Number(Real(1) / least_sum<Real>());
+  }
+  /// q(y | x_0 = z)
+  template <class At>
+  DIMIX_HD auto seen(At z) const {
+    return each_of<Real>(z, [this](index_t one) { return kernel.to_t(one, y); });
+  }
+  /// q(y | a)
+  template <class At>
+  DIMIX_HD auto came(At a) const {
+    using number = typename number_at<Real, At>::type;
+    if (!kernel.back.empty()) return number(read<Real>(kernel.back.row(y), a));
+    return number(each_of<Real>(a, [this](index_t one) { return kernel.step(one, y); }));
+  }
+  /// p_0(z) / q(y | z) of the z that can have become y, over their sum
+  template <class At>
+  DIMIX_HD auto weight(At z) const {
+    using std::exp;
+    using number = typename number_at<Real, At>::type;
+    const number at_y = seen(z);
+    return select(at_y > number(Real(0)), exp(denoised.log_prob(z) - number(log_possible)) / at_y, number(Real(0)));
+  }
+  /// sum_z weight(z) q(a | z)
+  template <class At>
+  DIMIX_HD auto summed(At a) const {
+    using number = typename number_at<Real, At>::type;
+    constexpr int W = native_lanes<Real>;
+    const index_t S = kernel.space.max_states();
+    number sum = Real(0);
+    index_t z = 0;
+    if constexpr (W > 1 && index_of<lane_index<W>, Row>)
+      for (; z + W <= S; z += W) {
+        const auto weights = weight(lane_index<W>{z});
+        for (int w = 0; w < W; ++w) sum += number(weights[w]) * read<Real>(kernel.to_s.row(z + w), a);
       }
-      return sum;
-    };
+    for (; z < S; ++z) sum += number(weight(z)) * read<Real>(kernel.to_s.row(z), a);
+    return sum;
+  }
+  DIMIX_HD Real summed_in_log(index_t a) const {
+    using std::log;
+    exp_sum<Real> total;
+    for (index_t z = 0; z < kernel.space.max_states(); ++z) {
+      const Real made = kernel.to_s(z, a), at_y = kernel.to_t(z, y);
+      if (made > 0 && at_y > 0)
+        total = merge(total, exp_sum<Real>::of(denoised.log_prob(z) - log_possible + log(made) - log(at_y)));
+    }
+    return total.log();
   }
 };
 
@@ -81,6 +175,10 @@ struct table_kernel {
   DIMIX_HD Real marginal_s(index_t, token x_0, token a) const { return to_s(x_0, a); }
   /// q(x_t = y | x_0)
   DIMIX_HD Real marginal_t(index_t, token x_0, token y) const { return to_t(x_0, y); }
+  template <several_indices At>
+  DIMIX_HD auto marginal_t(index_t, token x_0, At y) const {
+    return read<Real>(to_t.row(x_0), y);
+  }
   /// q(x_t = y | x_s = a)
   DIMIX_HD Real transition(index_t, token a, token y) const { return step(a, y); }
   /// q(x_s = a | x_0, x_t = y); 0 where x_0 cannot have become y

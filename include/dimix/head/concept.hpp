@@ -70,6 +70,17 @@ struct prob_of {
 template <class Row>
 prob_of(const Row&) -> prob_of<Row>;
 
+/// backward of a row whose probabilities are at hand, where it takes them.
+DIMIX_EXEC_CHECK_DISABLE
+template <class Row, class Group, class Slope, class Prob, class Write>
+DIMIX_HD void backward_with(const Row& row, const Group& group, index_t S, const Slope& slope, const Prob& prob,
+                            const Write& write) {
+  if constexpr (requires { row.backward(group, S, slope, prob, write); })
+    row.backward(group, S, slope, prob, write);
+  else
+    row.backward(group, S, slope, write);
+}
+
 /// observe() that also leaves the row's weights (S): the head's own keep(), which has the exponentials at hand, or one exponential a state.
 /// similar: the state of a row that this one may resemble, or null; a keep() with one argument more takes it for a guess.
 DIMIX_EXEC_CHECK_DISABLE

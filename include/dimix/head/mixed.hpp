@@ -9,20 +9,28 @@
 namespace dimix {
 
 template <class Real, class Row>
-struct mixed_head_row {
-  Row row;  // one_of the rows of the kinds
+struct mixed_head_row;
+template <class Real, class... Rows>
+struct mixed_head_row<Real, one_of<Rows...>> {
+  one_of<Rows...> row;  // of the kinds
 
   DIMIX_HD token fixed() const {
     return row.visit([](const auto& own) { return own.fixed(); });
   }
-  DIMIX_HD Real log_prob(index_t s) const {
-    return row.visit([s](const auto& own) { return own.log_prob(s); });
+  template <class At>
+  requires(index_of<At, Rows>&&...) DIMIX_HD auto log_prob(At s) const {
+    return row.visit([s](const auto& own) -> typename number_at<Real, At>::type { return own.log_prob(s); });
   }
 
   DIMIX_EXEC_CHECK_DISABLE
   template <class Group, class Slope, class Write>
   DIMIX_HD void backward(const Group& group, index_t S, const Slope& slope, const Write& write) const {
     row.visit([&](const auto& own) { own.backward(group, S, slope, write); });
+  }
+  DIMIX_EXEC_CHECK_DISABLE
+  template <class Group, class Slope, class Prob, class Write>
+  DIMIX_HD void backward(const Group& group, index_t S, const Slope& slope, const Prob& prob, const Write& write) const {
+    row.visit([&](const auto& own) { backward_with(own, group, S, slope, prob, write); });
   }
 };
 
@@ -46,6 +54,23 @@ struct mixed_head {
   template <class Real, class Group, class Storage>
   DIMIX_HD state<Real> observe(const Group& group, view<const Storage, 1> raw, place at) const {
     return pick(heads, kinds(at.dim), [&](const auto& own, auto) { return own.template observe<Real>(group, raw, at); });
+  }
+
+  template <class Real, class Group, class Storage>
+  DIMIX_HD kept_row<state<Real>, Real> keep(const Group& group, view<const Storage, 1> raw, place at,
+                                            view<Real, 1> weights) const {
+    Real each = Real(1);
+    const state<Real> seen = pick(heads, kinds(at.dim), [&](const auto& own, auto) {
+      const auto kept = keep_row<Real>(group, own, raw, at, weights);
+      each = kept.each;
+      return kept.state;
+    });
+    return {seen, each};
+  }
+
+  template <class Real>
+  DIMIX_HD state<Real> unobserved(const place& at) const requires(draws_unobserved<Heads, Real>&&...) {
+    return pick(heads, kinds(at.dim), [&](const auto& own, auto) { return own.template unobserved<Real>(at); });
   }
 
   template <class Real, class Storage>

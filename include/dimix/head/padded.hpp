@@ -2,6 +2,7 @@
 // states beyond states(d) are impossible, and the outputs that stand for them are not read and get no gradient.
 #pragma once
 
+#include <dimix/core/elementwise.hpp>
 #include <dimix/head/concept.hpp>
 
 namespace dimix {
@@ -12,15 +13,30 @@ struct padded_row {
   index_t states, used, outputs;  // S_d; outputs that the inner row reads, and all of them
 
   DIMIX_HD token fixed() const { return inner.fixed(); }
-  DIMIX_HD auto log_prob(index_t s) const {
-    using real = decltype(inner.log_prob(s));
-    return s < states ? inner.log_prob(s) : -infinity<real>();
+  template <index_of<Inner> At>
+  DIMIX_HD auto log_prob(At s) const {
+    using real = decltype(inner.log_prob(index_t{}));
+    using number = typename number_at<real, At>::type;
+    return up_to<real>(states, s, number(-infinity<real>()), [this](auto one) { return inner.log_prob(one); });
   }
 
   DIMIX_EXEC_CHECK_DISABLE
   template <class Group, class Slope, class Write>
   DIMIX_HD void backward(const Group& group, index_t, const Slope& slope, const Write& write) const {
     inner.backward(group, states, slope, write);
+    end_outputs(group, write);
+  }
+  DIMIX_EXEC_CHECK_DISABLE
+  template <class Group, class Slope, class Prob, class Write>
+  DIMIX_HD void backward(const Group& group, index_t, const Slope& slope, const Prob& prob, const Write& write) const {
+    backward_with(inner, group, states, slope, prob, write);
+    end_outputs(group, write);
+  }
+
+ private:
+  DIMIX_EXEC_CHECK_DISABLE
+  template <class Group, class Write>
+  DIMIX_HD void end_outputs(const Group& group, const Write& write) const {
     group.for_each(outputs - used, [&](index_t o) { write(used + o, decltype(inner.log_prob(o))(0)); });
   }
 };
@@ -39,6 +55,14 @@ struct padded {
   template <class Real, class Group, class Storage>
   DIMIX_HD state<Real> observe(const Group& group, view<const Storage, 1> raw, place at) const {
     return inner.template observe<Real>(group, raw.slice(0, used(at)), at);
+  }
+
+  template <class Real, class Group, class Storage>
+  DIMIX_HD kept_row<state<Real>, Real> keep(const Group& group, view<const Storage, 1> raw, place at,
+                                            view<Real, 1> weights) const {
+    const index_t states = space.states(at.dim);
+    group.for_each(weights.extent(0) - states, [&](index_t s) { weights[states + s] = Real(0); });
+    return keep_row<Real>(group, inner, raw.slice(0, used(at)), at, weights.slice(0, states));
   }
 
   template <class Real>

@@ -22,26 +22,55 @@ struct reshaped_row {
   Real scale, least, log_normaliser;
 
   DIMIX_HD token fixed() const { return inner.fixed(); }
-  DIMIX_HD Real log_prob(index_t s) const {
-    const Real log_p = inner.log_prob(s);
+  template <index_of<Inner> At>
+  DIMIX_HD auto log_prob(At s) const {
+    using number = typename number_at<Real, At>::type;
+    const number log_p = inner.log_prob(s);
     if (inner.fixed() >= 0) return log_p;
-    return log_p >= least ? scale * log_p - log_normaliser : -infinity<Real>();
+    return select(log_p >= number(least), number(scale) * log_p - number(log_normaliser), number(-infinity<Real>()));
   }
 
-  DIMIX_EXEC_CHECK_DISABLE
   template <class Group, class Slope, class Write>
   DIMIX_HD void backward(const Group& group, index_t S, const Slope& slope, const Write& write) const {
-    if (inner.fixed() >= 0) return inner.backward(group, S, slope, write);
-    const auto kept = [&](index_t s) { return inner.log_prob(s) >= least ? slope(s) : Real(0); };
-    const Real total = group.reduce(S, Real(0), plus{}, kept);
-    inner.backward(
-        group, S,
-        [&](index_t s) {
-          using std::exp;
-          return scale * (kept(s) - exp(log_prob(s)) * total);
-        },
-        write);
+    backward(group, S, slope, prob_of{*this}, write);
   }
+  DIMIX_EXEC_CHECK_DISABLE
+  template <class Group, class Slope, class Prob, class Write>
+  DIMIX_HD void backward(const Group& group, index_t S, const Slope& slope, const Prob& prob, const Write& write) const {
+    if (inner.fixed() >= 0) return inner.backward(group, S, slope, write);
+    const kept_slope<Slope> kept{*this, slope};
+    const Real total = group.reduce(S, Real(0), plus{}, kept);
+    inner.backward(group, S, inner_slope<Slope, Prob>{kept, prob, total}, write);
+  }
+
+ private:
+  /// slope(s) where s is kept. Functors and no lambdas, so that nvcc lets slopes of the host through.
+  template <class Slope>
+  struct kept_slope {
+    const reshaped_row& row;
+    const Slope& slope;
+
+    DIMIX_EXEC_CHECK_DISABLE
+    template <index_into<Slope> At>
+    DIMIX_HD auto operator()(At s) const requires index_of<At, Inner> {
+      using number = typename number_at<Real, At>::type;
+      return select(row.inner.log_prob(s) >= number(row.least), number(slope(s)), number(Real(0)));
+    }
+  };
+  /// d loss / d log p(s) of the inner row.
+  template <class Slope, class Prob>
+  struct inner_slope {
+    const kept_slope<Slope>& kept;
+    const Prob& prob;
+    Real total;
+
+    DIMIX_EXEC_CHECK_DISABLE
+    template <index_into<Slope> At>
+    DIMIX_HD auto operator()(At s) const requires index_of<At, Inner> {
+      using number = typename number_at<Real, At>::type;
+      return number(kept.row.scale) * (kept(s) - prob(s) * number(total));
+    }
+  };
 };
 
 /// What a reshaped row remembers.
@@ -56,12 +85,13 @@ struct reshaped_state {
 template <class Real, class Group, class Row, class Weight>
 DIMIX_HD Real least_kept(const Group& group, const Row& row, index_t S, Real needed, const Weight& weight) {
   const auto enough = [&](Real x) {
-    return group.reduce(S, Real(0), plus{}, [&](index_t s) {
-      const Real log_p = row.log_prob(s);
-      return log_p >= x ? weight(log_p) : Real(0);
+    return group.reduce(S, Real(0), plus{}, [&]<index_of<Row> At>(At s) {
+      using number = typename number_at<Real, At>::type;
+      const number log_p = row.log_prob(s);
+      return select(log_p >= number(x), number(weight(log_p)), number(Real(0)));
     }) >= needed;
   };
-  Real high = group.reduce(S, -infinity<Real>(), maximum{}, [&](index_t s) { return row.log_prob(s); });
+  Real high = group.reduce(S, -infinity<Real>(), maximum{}, [&]<index_of<Row> At>(At s) { return row.log_prob(s); });
   if (enough(high)) return high;
   Real low = high - Real(sizeof(Real) == 8 ? 745 : 104);  // e^low is 0: states below have no probability
   if (!enough(low)) return -infinity<Real>();
@@ -100,12 +130,20 @@ struct reshaped_head {
     state<Real> seen{base.template observe<Real>(group, raw, at), Real(0), Real(0)};
     const auto given = base.template row<Real>(raw, at, seen.inner);
     if (given.fixed() >= 0) return seen;
-    seen.least = cut.template least<Real>(group, given, count);
-    seen.log_normaliser = log_sum_exp<Real>(group, count, [&](index_t s) {
-      const Real log_p = given.log_prob(s);
-      return log_p >= seen.least ? cut.template scale<Real>() * log_p : -infinity<Real>();
-    });
+    const auto scaled = cut_off<Real>(group, given, seen);
+    seen.log_normaliser = log_sum_exp<Real>(group, count, scaled);
     return seen;
+  }
+  template <class Real, class Group, class Storage>
+  DIMIX_HD kept_row<state<Real>, Real> keep(const Group& group, view<const Storage, 1> raw, place at,
+                                            view<Real, 1> weights) const {
+    state<Real> seen{base.template observe<Real>(group, raw, at), Real(0), Real(0)};
+    const auto given = base.template row<Real>(raw, at, seen.inner);
+    if (given.fixed() >= 0) return {seen, Real(1)};
+    const auto scaled = cut_off<Real>(group, given, seen);
+    const kept_row<Real, Real> kept = keep_softmax<Real>(group, count, scaled, weights);
+    seen.log_normaliser = kept.state;
+    return {seen, kept.each};
   }
 
   /// Where nothing is cut off, states keep their ratios whatever the normalisers.
@@ -121,6 +159,27 @@ struct reshaped_head {
     return reshaped_row<std::remove_const_t<decltype(given)>, Real>{given, cut.template scale<Real>(), seen.least,
                                                                     seen.log_normaliser};
   }
+
+ private:
+  /// scale log p(s) of the states that are kept.
+  template <class Real, class Row>
+  struct scaled_row {
+    const Row& row;
+    Real scale, least;
+
+    DIMIX_EXEC_CHECK_DISABLE
+    template <index_of<Row> At>
+    DIMIX_HD auto operator()(At s) const {
+      using number = typename number_at<Real, At>::type;
+      const number log_p = row.log_prob(s);
+      return select(log_p >= number(least), number(scale) * log_p, number(-infinity<Real>()));
+    }
+  };
+  template <class Real, class Group, class Row>
+  DIMIX_HD scaled_row<Real, Row> cut_off(const Group& group, const Row& given, state<Real>& seen) const {
+    seen.least = cut.template least<Real>(group, given, count);
+    return {given, cut.template scale<Real>(), seen.least};
+  }
 };
 
 struct mass_cut {
@@ -131,7 +190,7 @@ struct mass_cut {
   }
   template <class Real, class Group, class Row>
   DIMIX_HD Real least(const Group& group, const Row& row, index_t S) const {
-    return least_kept(group, row, S, static_cast<Real>(mass), [](Real log_p) {
+    return least_kept(group, row, S, static_cast<Real>(mass), [](auto log_p) {
       using std::exp;
       return exp(log_p);
     });
@@ -146,7 +205,7 @@ struct count_cut {
   }
   template <class Real, class Group, class Row>
   DIMIX_HD Real least(const Group& group, const Row& row, index_t S) const {
-    return least_kept(group, row, S, static_cast<Real>(k), [](Real) { return Real(1); });
+    return least_kept(group, row, S, static_cast<Real>(k), [](auto) { return Real(1); });
   }
 };
 

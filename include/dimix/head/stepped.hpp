@@ -1,7 +1,8 @@
 // stepped<Head, Kernel>: the row of p(x_s | x_t) instead of p(x_0 | x_t): another head pushed through the posterior kernel of the
 // forward process, one kernel per item. With it every objective and every draw works at any s < t:
 //   p(x_s = a) = sum_{x_0} q(x_s = a | x_0, x_t) p(x_0),    d log p(x_s = a) / d log p_0(x) = q(a | x, x_t) p_0(x) / p(a)
-// Cost beyond the other head's: O(1) a state where noise is identity + rank one, O(S) forward and O(S^2) backward with tables.
+// Cost beyond the other head's: O(1) a state where noise is identity + rank one, O(S) with tables; backward, without the row's probabilities
+// at hand, O(S^2) with tables.
 #pragma once
 
 #include <dimix/forward_process/kernel.hpp>
@@ -16,12 +17,27 @@ struct stepped_row {
   Reverse step;
 
   DIMIX_HD token fixed() const { return step.fixed(inner.fixed()); }
-  DIMIX_HD auto log_prob(index_t a) const { return step.log_prob(a); }
+  template <index_of<Reverse> At>
+  DIMIX_HD auto log_prob(At a) const {
+    return step.log_prob(a);
+  }
+  template <index_of<Reverse> At>
+  DIMIX_HD auto prob(At a) const requires has_prob<Reverse> {
+    return step.prob(a);
+  }
 
   DIMIX_EXEC_CHECK_DISABLE
   template <class Group, class Slope, class Write>
   DIMIX_HD void backward(const Group& group, index_t S, const Slope& slope, const Write& write) const {
     inner.backward(group, S, step.slope_of_denoised(group, S, slope), write);
+  }
+  DIMIX_EXEC_CHECK_DISABLE
+  template <class Group, class Slope, class Prob, class Write>
+  DIMIX_HD void backward(const Group& group, index_t S, const Slope& slope, const Prob& prob, const Write& write) const {
+    if constexpr (requires { step.slope_of_denoised(group, S, slope, prob); })
+      inner.backward(group, S, step.slope_of_denoised(group, S, slope, prob), write);
+    else
+      backward(group, S, slope, write);
   }
 };
 

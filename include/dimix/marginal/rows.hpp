@@ -17,12 +17,6 @@ struct no_visit {
 template <class At, class Row>
 concept index_of_targets = std::is_same_v<At, index_t> || (has_prob<Row> && requires(At k, token (*at)(index_t)) { gathered(k, at); });
 
-/// Below this a sum of probabilities may have lost some that are too small for a Real; it is then taken once more in the log.
-template <std::floating_point Real>
-DIMIX_HD constexpr Real least_sum() {
-  return static_cast<Real>(sizeof(Real) == 8 ? 0x1p-960 : 0x1p-100);
-}
-
 /// Row (b, stretch of positions): of every position the normalisers of all components of the chunk, what they say of the targets and the
 /// log-marginals over the chunk, all while its outputs are in the cache. tile: the weights of one component, then the sum over m of π_m p_md(s)
 /// (S each), with marginals; else nothing.
