@@ -21,6 +21,8 @@ struct latent_points {
   std::vector<double> weights;  // (M)  sum to 1
 
   index_t count() const { return values.extent(0); }
+  view<const double, 1> point(index_t m) const { return values.whole()[m]; }  // (L)
+  double weight(index_t m) const { return weights[static_cast<std::size_t>(m)]; }
 };
 
 /// Points u in (0, 1), rising, and weights that sum to 1: the n zeros of the Legendre polynomial, by Newton's method. n >= 1.

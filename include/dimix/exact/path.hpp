@@ -37,8 +37,7 @@ joint_law law_after(Sampler& steps, const joint_law& start, const time_grid& gri
   };
   if (steps.options().scope == latent_scope::per_step) return walk(over);
   joint_law law(start.states);
-  for (index_t m = 0; m < over.count(); ++m)
-    law.add(over.weights[static_cast<std::size_t>(m)], walk(over.values.whole().row(m)));
+  for (index_t m = 0; m < over.count(); ++m) law.add(over.weight(m), walk(over.point(m)));
   return law;
 }
 

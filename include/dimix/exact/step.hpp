@@ -129,8 +129,7 @@ joint_law push(Sampler& steps, const joint_law& law, const step_at& at, view<con
 template <class Sampler>
 joint_law push(Sampler& steps, const joint_law& law, const step_at& at, const latent_points& over) {
   joint_law result(law.states);
-  for (index_t m = 0; m < over.count(); ++m)
-    result.add(over.weights[static_cast<std::size_t>(m)], push(steps, law, at, over.values.whole().row(m)));
+  for (index_t m = 0; m < over.count(); ++m) result.add(over.weight(m), push(steps, law, at, over.point(m)));
   return result;
 }
 
@@ -160,8 +159,8 @@ array<double, 2> transition_matrix(Sampler& steps, index_t D, const step_at& at,
   const array<token, 2> x_t = states.tokens(all);  // (n, D)
   const latent_points over = latents_of(steps, points_per_axis);
   for (index_t m = 0; m < over.count(); ++m)
-    spread(steps, states, x_t, at, over.values.whole().row(m),
-           [&](index_t b, index_t x_s, double p) { result(b, x_s) += over.weights[static_cast<std::size_t>(m)] * p; });
+    spread(steps, states, x_t, at, over.point(m),
+           [&](index_t b, index_t x_s, double p) { result(b, x_s) += over.weight(m) * p; });
   return result;
 }
 
