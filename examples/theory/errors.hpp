@@ -97,14 +97,15 @@ inline std::vector<error_row> late_errors(const std::string& folder) {
   const std::vector<index_t> steps{64, 128, 256};
   const toy dir33 = from_file(folder, "dir33", 3, 3);
   std::vector<error_row> rows;
-  for (const toy& data : {eq2(), par3(), dir33}) rows.push_back({"hidden, 1 - t, " + data.name, errors(hides(data), data, steps)});
+  for (const toy& data : {eq2(), par3(), dir33})
+    rows.push_back({"hidden, 1 - t, " + data.name, errors(hides(data), data, steps)});
   for (const toy& data : {eq2(), cor2(), par3(), dir33})
     rows.push_back({"redrawn, 1 - t, " + data.name, errors(redraws(data), data, steps)});
   for (const toy& data : {cor2(), dir33, eq2(), par3(), eq3()})
     rows.push_back({"redrawn, cos, " + data.name,
                     errors(dimix::forward_process(dimix::uniform<>{data.V}, quarter_cosine{}), data, steps)});
-  rows.push_back({"redrawn, exp(-5 t), eq2",
-                  errors(dimix::forward_process(dimix::uniform<>{2}, dimix::linear{0, 5}), eq2(), steps)});
+  rows.push_back(
+      {"redrawn, exp(-5 t), eq2", errors(dimix::forward_process(dimix::uniform<>{2}, dimix::linear{0, 5}), eq2(), steps)});
   return rows;
 }
 
