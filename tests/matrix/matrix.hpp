@@ -17,6 +17,10 @@
 
 namespace matrix {
 
+using dimix::array;
+using dimix::index_t;
+using dimix::token;
+
 /// Half of all sequences are 00..0, half 11..1.
 struct all_agree {
   array<token, 2> sequences;  // (2, D)
