@@ -160,7 +160,7 @@ void print_trained(const settings& chosen) {
   support::table draws({"cor2, one step, by the distiller from draws", "seed 1", "seed 2", "seed 3"});
   const auto add = [&](const char* name, index_t M, double data_weight) {
     std::vector<std::string> cells{name};
-    for (std::uint64_t seed : {1, 2, 3}) cells.push_back(fixed(error_by_draws(cor2(), M, data_weight, 2500, seed), 6));
+    for (std::uint64_t seed : {1u, 2u, 3u}) cells.push_back(fixed(error_by_draws(cor2(), M, data_weight, 2500, seed), 6));
     draws.add(cells);
   };
   add("M = 1, data term", 1, 1);

@@ -34,7 +34,7 @@ TEST_CASE("exact: the number of a sequence and its tokens are inverse to each ot
 
 TEST_CASE("exact: distances of laws, and total correlation as the divergence from the product of the marginals") {
   const joint_states states({3, 2, 3});
-  for (std::uint64_t seed : {1, 2, 3}) {
+  for (std::uint64_t seed : {1u, 2u, 3u}) {
     const joint_law p = some_law(states, seed), q = some_law(states, seed + 10);
     const joint_law product = product_of_marginals(p);
     CHECK(total_correlation(p) == doctest::Approx(kl_divergence(p, product)).epsilon(1e-12));
