@@ -67,5 +67,8 @@
 #include <dimix/objective/nelbo.hpp>          // the bound that teachers learn from
 #include <dimix/objective/score_entropy.hpp>  // the same for networks that predict scores
 
+// ---- know ----
+#include <dimix/exact.hpp>  // laws of all of this on small spaces, by enumeration
+
 // Not in here: dimix/nn/ (Eigen), dimix/io/ (JSON, zlib, stb) and dimix/backend/thrust (CCCL) bring a dependency; dimix/parity/ reproduces what
 // released code does where it departs from its mathematics.

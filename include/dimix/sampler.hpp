@@ -205,6 +205,8 @@ class sampler {
   }
 
   const Process& process() const { return process_; }
+  const Net& net() const { return net_; }
+  const sampler_options& options() const { return options_; }
   /// For methods with a memory of the path, which is brought up to date between steps.
   Method& method() { return method_; }
 

@@ -4,6 +4,7 @@
 
 #include <dimix/core/array.hpp>
 #include <dimix/core/rng.hpp>
+#include <dimix/exact/chi_square.hpp>
 #include <dimix/forward_process.hpp>
 
 #include <doctest/doctest.h>
@@ -41,31 +42,8 @@ inline index_t draws(index_t quick) {
   return std::getenv("DIMIX_LONG") ? 20 * quick : quick;
 }
 
-/// The chi-square statistic of counts as a standard normal number (Wilson and Hilferty 1931); cells that expect fewer than 8 draws
-/// are merged. +infinity when something impossible was drawn.
-inline double chi_square_deviation(const std::vector<double>& counts, const std::vector<double>& probabilities) {
-  double total = 0, mass = 0;
-  for (double count : counts) total += count;
-  for (double p : probabilities) mass += p;
-  double statistic = 0, rare_count = 0, rare_expected = 0;
-  int cells = 0;
-  const auto add = [&](double count, double expected) {
-    statistic += (count - expected) * (count - expected) / expected;
-    ++cells;
-  };
-  for (std::size_t i = 0; i < counts.size(); ++i) {
-    const double expected = total * probabilities[i] / mass;
-    if (probabilities[i] == 0 && counts[i] > 0) return std::numeric_limits<double>::infinity();
-    if (expected < 8)
-      rare_count += counts[i], rare_expected += expected;
-    else
-      add(counts[i], expected);
-  }
-  if (rare_expected >= 8) add(rare_count, rare_expected);
-  if (cells < 2) return rare_expected < 8 && rare_count > 40 ? std::numeric_limits<double>::infinity() : 0.0;
-  const double freedom = cells - 1, v = 2 / (9 * freedom);
-  return (std::cbrt(statistic / freedom) - (1 - v)) / std::sqrt(v);
-}
+/// A standard normal number if the counts follow the probabilities.
+using dimix::exact::chi_square_deviation;
 
 /// Seeds are fixed, so that a passing test passes for ever; 4 is one chance in 30,000 for a correct law.
 inline void check_frequencies(const std::string& what, const std::vector<double>& counts,

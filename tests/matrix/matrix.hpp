@@ -6,15 +6,20 @@
 
 #include <dimix/denoiser/tabular.hpp>
 #include <dimix/distiller.hpp>
+#include <dimix/exact.hpp>
 #include <dimix/sampler.hpp>
 
 #include "laws/support.hpp"
-#include "matrix/table_student.hpp"
+#include "support/table_student.hpp"
 
 #include <cmath>
 #include <cstdio>
 
 namespace matrix {
+
+using dimix::array;
+using dimix::index_t;
+using dimix::token;
 
 /// Half of all sequences are 00..0, half 11..1.
 struct all_agree {
@@ -29,38 +34,9 @@ struct all_agree {
 /// Total variation between the data and the law of x_0 after one step from t = 1, x_1 from the prior: exact.
 template <class Process, class Net>
 double one_step_error(const Process& process, const Net& net, const all_agree& data) {
-  const index_t D = data.sequences.extent(1), S = process.max_states();
-  index_t components = 1, coordinates = 0;
-  if constexpr (requires { net.latent(); }) components = net.latent().components(), coordinates = net.latent().dims();
-  std::vector<std::vector<token>> states;  // S^D
-  laws::for_each_sequence(D, S, [&](const auto& x) { states.push_back(x); });
-  std::vector<double> law(states.size());
   dimix::sampler<double, Process, Net> steps(process, net, {}, {}, dimix::cpu{1});
-  array<double, 1> s(1), t(1);  // (B)
-  t.fill(1);
-  for (auto& x_1 : states) {
-    double prior = 1;
-    for (index_t d = 0; d < D; ++d) prior *= process.space().prior(d, x_1[static_cast<std::size_t>(d)]);
-    if (prior == 0) continue;
-    for (index_t m = 0; m < components; ++m) {
-      array<double, 3> latents(1, 1, coordinates);  // (B, 1, L)
-      latents.fill(static_cast<double>(m));
-      const auto rows = steps.rows(view<const token, 2>(x_1.data(), 1, D), s, t, latents);  // (1, D, S)
-      for (std::size_t x = 0; x < states.size(); ++x) {
-        double p = prior / static_cast<double>(components);
-        for (index_t d = 0; d < D; ++d) p *= rows(0, d, states[x][static_cast<std::size_t>(d)]);
-        law[x] += p;
-      }
-    }
-  }
-  double error = 0;
-  for (std::size_t x = 0; x < states.size(); ++x) {
-    double wanted = 0;
-    for (index_t n = 0; n < data.law.size(); ++n)
-      if (std::equal(states[x].begin(), states[x].end(), data.sequences.whole().row(n).begin())) wanted += data.law(n);
-    error += std::abs(law[x] - wanted) / 2;
-  }
-  return error;
+  const auto law = dimix::exact::law_after(steps, data.sequences.extent(1), dimix::uniform_grid(1));
+  return dimix::exact::total_variation(law, dimix::exact::law_of(law.states, data.sequences, data.law));
 }
 
 /// The error of a student of so many components after distillation from the exact teacher, with a data term of this weight.
@@ -68,7 +44,7 @@ template <class Process>
 double distilled_error(const Process& process, const all_agree& data, index_t components, double data_weight) {
   const index_t D = data.sequences.extent(1), B = 16, steps = 2500;
   const dimix::tabular<Process> teacher(process, data.sequences, data.law);
-  table_student student(D, process.max_states(), components);
+  support::table_student student(D, process.max_states(), components);
   auto distil = dimix::make_distiller<double>(
       process, teacher, student, dimix::detached{},
       {.components = components, .targets = 4, .datapoint_weight = data_weight, .distillation_rows = 4, .seed = 5},

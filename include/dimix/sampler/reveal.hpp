@@ -62,6 +62,7 @@ class reveal_sampler {
   reveal_sampler(const Process& forward, const Net& net, Ordering order = {}, Allocation allocate = {}, Proposal propose = {},
                  reveal_sampler_options options = {}, Backend run_on = Backend{})
       : process_(forward),
+        net_(net),
         order_(order),
         allocate_(allocate),
         propose_(propose),
@@ -96,7 +97,8 @@ class reveal_sampler {
       for (index_t b = 0; b < B; ++b) state.scheduled.push_back(scheduled_of(masked_in(tokens.row(b)), t(b)));
     for (index_t b = 0; b < B; ++b) {
       const auto scores = view<const double, 2>(scores_).row(b);
-      const index_t hidden = hidden_after(b, masked_in(tokens.row(b)), state.scheduled[static_cast<std::size_t>(b)], s(b));
+      const index_t hidden = hidden_after(masked_in(tokens.row(b)), state.scheduled[static_cast<std::size_t>(b)], s(b),
+                                          view<const double, 2>(log_p_).row(b));
       const index_t compete = D - std::count(scores.begin(), scores.end(), -infinity<double>());
       const auto chosen = selection(scores, compete - hidden);
       for (index_t d = 0; d < D; ++d)
@@ -106,6 +108,41 @@ class reveal_sampler {
     ++state.step;
   }
 
+  /// p(x_0^d = a | x_t; λ) of masked positions, what they propose from; a token that shows is certain: (B, D, S). x_t (B, D); t (B);
+  /// latents (B, 1, L), L = 0 for a factorized denoiser. With the order, the allocation and the proposal it is the law of a step.
+  array<Real, 3> rows(view<const token, 2> x_t, view<const double, 1> t, view<const Real, 3> latents, index_t step = 0) {
+    call_.ask("reveal_sampler::rows", step, x_t, t, {}, latents);
+    const index_t S = process_.max_states();
+    array<Real, 3> result(x_t.extent(0), x_t.extent(1), S);  // (B, D, S)
+    call_.each_position(x_t, [&](const place& at, const auto& rows_of) {
+      const auto row = result.whole().row(at.item, at.dim);
+      if (at.now != mask()) {
+        row[at.now] = Real(1);
+        return;
+      }
+      const auto proposes = rows_of(at);
+      using std::exp;
+      for (index_t a = 0; a < S; ++a) row[a] = exp(proposes.log_prob(a));
+    });
+    return result;
+  }
+
+  /// The positions that the schedule hides at alpha = 0, from those that are masked at t.
+  double scheduled_of(index_t masked, double t) const {
+    const double share = hidden_share(t);
+    return static_cast<double>(masked) / (share > 0 ? share : 1);
+  }
+  /// How many of an item's masked positions stay masked after a step to s. log_p (D): of their proposals, -infinity elsewhere.
+  index_t hidden_after(index_t masked, double scheduled, double s, view<const double, 1> log_p) const {
+    if (s == 0) return 0;
+    return clamp(allocate_.hidden_after({masked, scheduled, hidden_share(s), log_p}), index_t{0}, masked);
+  }
+
+  const Process& process() const { return process_; }
+  const Net& net() const { return net_; }
+  const Ordering& order() const { return order_; }
+  const reveal_sampler_options& options() const { return options_; }
+
  private:
   static constexpr double last_place = -0x1p1023;  // of a position that competes: above -infinity, with which none is taken
 
@@ -114,18 +151,6 @@ class reveal_sampler {
   double hidden_share(double s) const { return s == 0 ? 0.0 : move_chance(process_.schedule(), s); }
 
   index_t masked_in(view<const token, 1> x) const { return std::count(x.begin(), x.end(), mask()); }
-
-  /// The positions that the schedule hides at alpha = 0, from those that are masked at t.
-  double scheduled_of(index_t masked, double t) const {
-    const double share = hidden_share(t);
-    return static_cast<double>(masked) / (share > 0 ? share : 1);
-  }
-  /// How many positions of item b stay masked after a step to s.
-  index_t hidden_after(index_t b, index_t masked, double scheduled, double s) const {
-    if (s == 0) return 0;
-    const view<const double, 2> log_p = log_p_;
-    return clamp(allocate_.hidden_after({masked, scheduled, hidden_share(s), log_p.row(b)}), index_t{0}, masked);
-  }
 
   /// What shows before the first step.
   void keep_shown(view<const token, 2> tokens, array<token, 2>& kept) const {
@@ -159,6 +184,7 @@ class reveal_sampler {
   }
 
   const Process process_;
+  const Net& net_;
   Ordering order_;
   Allocation allocate_;
   Proposal propose_;
