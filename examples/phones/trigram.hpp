@@ -4,6 +4,7 @@
 // Laws (tests/examples/phones.cpp): posteriors and entropies against enumeration at D = 3; rows sum to 1.
 #pragma once
 
+#include <dimix/backend/cpu.hpp>
 #include <dimix/core/array.hpp>
 #include <dimix/core/categorical.hpp>
 #include <dimix/core/error.hpp>
@@ -30,7 +31,7 @@ inline constexpr token start = 41;  // as a context
 class trigram {
  public:
   /// The folder of trigram.npy and symbols.txt. Errors: file_error.
-  explicit trigram(const std::string& folder) : p_(dimix::read_npy(folder + "/trigram.npy").load<float, 3>()) {
+  explicit trigram(const std::string& folder) : p_(dimix::read_npy(folder + "/trigram.npy").load<double, 3>()) {
     dimix::expects<dimix::file_error>(p_.extent(0) == 42 && p_.extent(1) == 42 && p_.extent(2) == symbols, folder,
                                       "/trigram.npy is not of shape (42, 42, 41)");
     std::ifstream in(folder + "/symbols.txt");
@@ -40,7 +41,7 @@ class trigram {
   }
 
   const std::string& name(token s) const { return names_[static_cast<std::size_t>(s)]; }
-  double p(token a, token b, token c) const { return static_cast<double>(p_(a, b, c)); }
+  double p(token a, token b, token c) const { return p_(a, b, c); }
 
   /// log p(x) of x (D), in nats.
   double log_likelihood(view<const token, 1> x) const {
@@ -83,7 +84,7 @@ class trigram {
       double largest = 0;
       for (const token b : can_be(x_t, d - 1))
         for (const token a : can_be(x_t, d - 2)) {
-          for (const token c : can_be(x_t, d)) earlier[at(a, b)] += p(a, b, c) * back[at(b, c)];
+          earlier[at(a, b)] = sum_over(x_t[d], [&](token c) { return p(a, b, c) * back[at(b, c)]; });
           largest = std::max(largest, earlier[at(a, b)]);
         }
       for (double& w : earlier) w /= largest > 0 ? largest : 1;
@@ -131,6 +132,16 @@ class trigram {
     return all;
   }
 
+  /// Over the symbols that a position with x_t can be. In four parts, which a processor adds side by side.
+  template <class F>
+  static double sum_over(token x_t, const F& f) {
+    if (x_t != mask) return f(x_t);
+    double part[4] = {f(symbols - 1), 0, 0, 0};
+    for (token c = 0; c + 4 <= symbols; c += 4)
+      for (token i = 0; i < 4; ++i) part[i] += f(c + i);
+    return part[0] + part[1] + (part[2] + part[3]);
+  }
+
   /// p(x_{d-1}, x_d | what shows up to d) for every d: (D, 42 42).
   std::vector<std::vector<double>> pairs_until(view<const token, 1> x_t) const {
     const index_t D = x_t.extent(0);
@@ -141,7 +152,11 @@ class trigram {
       for (const token b : can_be(x_t, d - 1))
         for (const token a : can_be(x_t, d - 2)) {
           const double context = d == 0 ? 1 : result.back()[at(a, b)];
-          for (const token c : can_be(x_t, d)) now[at(b, c)] += context * p(a, b, c);
+          if (context == 0) continue;
+          if (x_t[d] != mask)
+            now[at(b, x_t[d])] += context * p(a, b, x_t[d]);
+          else
+            for (token c = 0; c < symbols; ++c) now[at(b, c)] += context * p(a, b, c);
         }
       for (double w : now) total += w;
       for (double& w : now) w /= total > 0 ? total : 1;
@@ -150,7 +165,9 @@ class trigram {
     return result;
   }
 
-  array<float, 3> p_;  // (42, 42, 41)
+  static_assert(symbols % 4 == 1);
+
+  array<double, 3> p_;  // (42, 42, 41)
   std::vector<std::string> names_;
 };
 
@@ -158,30 +175,41 @@ class trigram {
 /// posterior exists: there the rows are those of nothing shown.
 class denoiser {
  public:
-  explicit denoiser(const trigram& model) : model_(model) {}
+  explicit denoiser(const trigram& model, const dimix::cpu& run_on = dimix::cpu{}) : model_(model), run_on_(run_on) {}
 
   index_t outputs() const { return symbols + 1; }
-  /// raw = log p, floored at lowest_log.
+  /// raw = log p, floored at lowest_log. Neighbours in the batch that are equal, as all of it is at the start of a path, are asked for once.
   template <class Real>
   void operator()(const dimix::request<Real>& asked, view<Real, 4> raw) const {
-    array<double, 2> rows(asked.dims(), symbols);  // (D, 41)
-    for (index_t b = 0; b < asked.batch(); ++b) {
-      const auto x_t = asked.tokens.row(b);
-      const bool again = b > 0 && std::equal(x_t.begin(), x_t.end(), asked.tokens.row(b - 1).begin());
-      if (!again && !model_.posterior(x_t, rows)) {
-        const std::vector<token> hidden(static_cast<std::size_t>(asked.dims()), mask);
-        model_.posterior({hidden.data(), asked.dims()}, rows);
-      }
-      for (index_t d = 0; d < asked.dims(); ++d)
-        for (index_t s = 0; s < outputs(); ++s) {
-          const double log_p = s < symbols ? std::log(rows(d, s)) : -dimix::infinity<double>();
-          raw(b, 0, d, s) = static_cast<Real>(dimix::larger(log_p, static_cast<double>(dimix::lowest_log<Real>())));
-        }
-    }
+    std::vector<index_t> different;
+    for (index_t b = 0; b < asked.batch(); ++b)
+      if (b == 0 || !std::equal(asked.tokens.row(b).begin(), asked.tokens.row(b).end(), asked.tokens.row(b - 1).begin()))
+        different.push_back(b);
+    different.push_back(asked.batch());
+    run_on_.for_each(static_cast<index_t>(different.size()) - 1, [&](int, index_t i) {
+      const index_t first = different[static_cast<std::size_t>(i)], end = different[static_cast<std::size_t>(i) + 1];
+      answer(asked.tokens.row(first), raw[first][0]);
+      for (index_t b = first + 1; b < end; ++b) std::copy_n(raw[first].data(), raw[first].size(), raw[b].data());
+    });
   }
 
  private:
+  template <class Real>
+  void answer(view<const token, 1> x_t, view<Real, 2> raw) const {  // raw (D, 42)
+    array<double, 2> rows(x_t.extent(0), symbols);                  // (D, 41)
+    if (!model_.posterior(x_t, rows)) {
+      const std::vector<token> hidden(static_cast<std::size_t>(x_t.extent(0)), mask);
+      model_.posterior({hidden.data(), x_t.extent(0)}, rows);
+    }
+    for (index_t d = 0; d < x_t.extent(0); ++d)
+      for (index_t s = 0; s < outputs(); ++s) {
+        const double log_p = s < symbols ? std::log(rows(d, s)) : -dimix::infinity<double>();
+        raw(d, s) = static_cast<Real>(dimix::larger(log_p, static_cast<double>(dimix::lowest_log<Real>())));
+      }
+  }
+
   const trigram& model_;
+  dimix::cpu run_on_;
 };
 
 }  // namespace phones

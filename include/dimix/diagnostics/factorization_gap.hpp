@@ -35,12 +35,12 @@ struct gap_options : diagnostic_options {
 template <class Real, class Process, class Net>
 class gap_walk {
  public:
-  gap_walk(const Process& process, const Net& net, const time_grid& times, const gap_options& options)
+  gap_walk(const Process& process, const Net& net, const time_grid& times, const gap_options& options, const cpu& run_on)
       : schedule_(process.schedule()),
         mask_(process.space().mask()),
         times_(times),
         options_(options),
-        question_("factorization_gaps", process, net, options) {
+        question_("factorization_gaps", process, net, options, run_on) {
     for (double t : times) hits_.push_back(hit_share(schedule_, t));
   }
 
@@ -167,9 +167,7 @@ class gap_walk {
           if (within) chain(b, j) += std::log(static_cast<double>(chain_(b, d, x(b, d))));
         }
       }
-    const array<Real, 2> at_once =
-        log_likelihood<Real>(question_.head(), x_t, question_.raw(), view<const token, 3>(targets), question_.states(), cpu{},
-                             question_.log_weights());  // (n, J)
+    const array<Real, 2> at_once = question_.likelihood(x_t, targets);  // (n, J)
     for (index_t b = 0; b < n; ++b)
       for (index_t j = 0; j < steps - i; ++j) {
         const double r = chain(b, j) - static_cast<double>(at_once(b, j));
@@ -194,7 +192,7 @@ class gap_walk {
 /// O(1/M). Intervals are those of B independent sequences. Throws where noise does not only hide: there nested_gap is the proxy.
 template <class Real = float, class Process, class Net>
 array<step_gap, 2> factorization_gaps(const Process& process, const Net& net, view<const token, 2> x_t, const time_grid& times,
-                                      const gap_options& options = {}) {
+                                      const gap_options& options = {}, const cpu& run_on = cpu{}) {
   static_assert(revealing_space<typename Process::space_type>,
                 "factorization_gaps: the chain rule needs a space whose noise does nothing but hide, as absorbing; elsewhere see "
                 "dimix/diagnostics/nested_gap.hpp");
@@ -209,7 +207,7 @@ array<step_gap, 2> factorization_gaps(const Process& process, const Net& net, vi
              [&](index_t first, index_t n, view<const std::uint64_t, 1> items) {
                array<token, 2> x(n, x_t.extent(1));  // (n, D)
                std::copy_n(x_t.row(first).data(), x.size(), x.data());
-               gap_walk<Real, Process, Net> walk(process, net, times, options);
+               gap_walk<Real, Process, Net> walk(process, net, times, options, run_on);
                walk(x, items, [&](index_t i, index_t j, double kl, double log_ratio) {
                  divergence(i, j).add(kl);
                  variation(i, j).add(larger(0.0, -std::expm1(-log_ratio)));
@@ -224,8 +222,8 @@ array<step_gap, 2> factorization_gaps(const Process& process, const Net& net, vi
 /// The gap of one step t -> s.
 template <class Real = float, class Process, class Net>
 step_gap factorization_gap(const Process& process, const Net& net, view<const token, 2> x_t, double t, double s,
-                           const gap_options& options = {}) {
-  return factorization_gaps<Real>(process, net, x_t, {t, s}, options)(0, 1);
+                           const gap_options& options = {}, const cpu& run_on = cpu{}) {
+  return factorization_gaps<Real>(process, net, x_t, {t, s}, options, run_on)(0, 1);
 }
 
 }  // namespace dimix

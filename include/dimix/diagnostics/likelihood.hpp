@@ -30,12 +30,12 @@ struct likelihood_options : diagnostic_options {
 /// add prior_divergence (objective/nelbo.hpp) where noise is not complete at t = 1; absorbing leaves it out. N calls a walk.
 template <class Real = float, class Process, class Net>
 array<double, 1> path_bound(const Process& process, const Net& net, view<const token, 2> x_0, const time_grid& grid,
-                            const likelihood_options& options = {}) {
+                            const likelihood_options& options = {}, const cpu& run_on = cpu{}) {
   using kernel = typename Process::template kernel<Real>;
   expects_grid("path_bound", grid);
   expects_tokens("path_bound: x_0", x_0, process.space());
   expects(options.draws >= 1, "path_bound: draws = ", options.draws, "; at least one is needed");
-  question<Real, Process, Net> asked("path_bound", process, net, options);
+  question<Real, Process, Net> asked("path_bound", process, net, options, run_on);
   const rng random{options.seed};
   const index_t D = x_0.extent(1);
   array<double, 1> bound(x_0.extent(0));  // (B)
@@ -46,7 +46,7 @@ array<double, 1> path_bound(const Process& process, const Net& net, view<const t
     array<double, 2> likelihood, weights, along;            // (n, M)
     for (index_t draw = 0; draw < options.draws; ++draw) {
       t.fill(grid.front());
-      corrupt(process, data, t, random, items, x_t, cpu{}, draw);
+      corrupt(process, data, t, random, items, x_t, run_on, draw);
       per_step.fill(0);
       for (std::size_t step = 0; step + 1 < grid.size(); ++step) {
         t.fill(grid[step]);
@@ -86,12 +86,12 @@ array<double, 1> path_bound(const Process& process, const Net& net, view<const t
 /// positions, E_λ p(x_d | x_t; λ), asked at the time that hides k of D. One call a draw.
 template <class Real = float, class Process, class Net>
 array<double, 1> any_order_bound(const Process& process, const Net& net, view<const token, 2> x_0,
-                                 const likelihood_options& options = {}) {
+                                 const likelihood_options& options = {}, const cpu& run_on = cpu{}) {
   static_assert(revealing_space<typename Process::space_type>,
                 "any_order_bound: positions can be left out only where noise does nothing but hide, as absorbing; elsewhere see path_bound");
   expects_tokens("any_order_bound: x_0", x_0, process.space());
   expects(options.draws >= 1, "any_order_bound: draws = ", options.draws, "; at least one is needed");
-  question<Real, Process, Net> asked("any_order_bound", process, net, options);
+  question<Real, Process, Net> asked("any_order_bound", process, net, options, run_on);
   const rng random{options.seed};
   const index_t D = x_0.extent(1);
   const token mask = process.space().mask();
@@ -141,12 +141,13 @@ struct mixture_likelihood {
 /// law, whose answer is exact; elsewhere `components` pairs. The error is that of independent draws. One call of B M rows.
 template <class Real = float, class Process, class Net>
 std::vector<mixture_likelihood> one_step_likelihood(const Process& process, const Net& net, view<const token, 2> x_0,
-                                                    const diagnostic_options& options = {}) {
+                                                    const diagnostic_options& options = {},
+                                                    const cpu& run_on = cpu{}) {
   expects_tokens("one_step_likelihood: x_0", x_0, process.space());
   const index_t D = x_0.extent(1), S = process.max_states(), L = latent_dims_of<Real>(net);
   const bool one_start = reveals_all(process.space(), D);
   const rng random{options.seed};
-  denoiser_call<Real, Process, Net, cpu> call(process, net, cpu{});
+  denoiser_call<Real, Process, Net, cpu> call(process, net, run_on);
   const auto head = head_of(net, process.space());
   averaging over_latents = averaging::over<Real>(net, options.components);
   const bool exact = one_start && (L == 0 || over_latents.how == latent_draws::enumerated);
@@ -172,7 +173,7 @@ std::vector<mixture_likelihood> one_step_likelihood(const Process& process, cons
     call.ask("one_step_likelihood", 0, x_1, t, ids, view<const Real, 3>(latents.data(), n * M, 1, L));
     using head_type = std::remove_const_t<decltype(head)>;
     marginalisation<Real, head_type> over(head, x_1, 1, S, {.targets = view<const token, 3>(targets), .marginals = false});
-    over.observe(call.raw(), 0, cpu{});
+    over.observe(call.raw(), 0, run_on);
     for (index_t b = 0; b < n; ++b) {
       std::vector<double> share;  // (M)  log of π_m p_m(x_0), then of its part of their sum
       for (index_t m = 0; m < M; ++m) share.push_back(over_latents(m) + over.component_log_likelihood()(b * M + m, 0, 0));

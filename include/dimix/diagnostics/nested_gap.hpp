@@ -29,12 +29,13 @@ struct nested_gap_bounds {
 /// twice, and of B K rows at x_u, each with its rows of D S.
 template <class Real = float, class Method = ancestral, class Process, class Net>
 nested_gap_bounds nested_gap(const Process& process, const Net& net, view<const token, 2> x_t, double t, double u, double s,
-                             const nested_options& options = {}, Method method = {}) {
+                             const nested_options& options = {}, const cpu& run_on = cpu{},
+                             Method method = {}) {
   static_assert(has_rows<Method>, "nested_gap: Method must have rows; see dimix/sampler.hpp");
   expects(s >= 0 && s < u && u < t && t <= 1, "nested_gap: needs 0 <= s < u < t <= 1, but s = ", s, ", u = ", u, " and t = ", t);
   expects(options.draws >= 2, "nested_gap: draws = ", options.draws, "; at least two are needed, to leave one out");
   const index_t D = x_t.extent(1), K = options.draws, S = process.max_states();
-  sampler<Real, Process, Net, Method, cpu> steps(process, net, {}, method);
+  sampler<Real, Process, Net, Method, cpu> steps(process, net, {}, method, run_on);
   const rng random{options.seed};
   // rows of `of` copies of each of x (n, D), every copy with a λ of its own: (n of, D, S)
   const auto rows_of = [&](view<const token, 2> x, index_t of, double to, double from, view<const std::uint64_t, 1> items,

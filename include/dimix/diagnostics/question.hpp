@@ -46,8 +46,8 @@ class question {
  public:
   static constexpr bool mixes = mixture_denoiser<Net, Real>;
 
-  question(const char* name, const Process& process, const Net& net, const diagnostic_options& options)
-      : name_(name), process_(process), net_(net), options_(options), call_(process, net, cpu{}) {}
+  question(const char* name, const Process& process, const Net& net, const diagnostic_options& options, const cpu& run_on)
+      : name_(name), process_(process), net_(net), options_(options), run_on_(run_on), call_(process, net, run_on) {}
 
   /// The answer at x_t (B, D) and t (B) for items (B) in raw(). λ of an item are the same whenever it is asked for, so that differences between
   /// answers do not come from them; of a finite law all are taken.
@@ -68,7 +68,12 @@ class question {
   index_t states() const { return process_.max_states(); }
 
   /// P_d(s) = E_λ p_d(s | x_t; λ): (B, D, S).
-  array<Real, 3> rows(view<const token, 2> x_t) const { return marginals<Real>(head(), x_t, raw(), states(), cpu{}, log_weights()); }
+  array<Real, 3> rows(view<const token, 2> x_t) const { return marginals<Real>(head(), x_t, raw(), states(), run_on_, log_weights()); }
+
+  /// log p(x_k | x_t) of targets (B, K, D), -1 where left open: (B, K).
+  array<Real, 2> likelihood(view<const token, 2> x_t, view<const token, 3> targets) const {
+    return log_likelihood<Real>(head(), x_t, raw(), targets, states(), run_on_, log_weights());
+  }
 
   /// log p_m(x) of components under a head for targets (B, D), into out (B, M), and the log-weights of the components, which sum to one.
   template <class Head>
@@ -79,7 +84,7 @@ class question {
                                      {.targets = view<const token, 3>(target.data(), B, 1, x_t.extent(1)),
                                       .log_weights = this->log_weights(),
                                       .marginals = false});
-    over.observe(raw(), 0, cpu{});
+    over.observe(raw(), 0, run_on_);
     for (index_t b = 0; b < B; ++b)
       for (index_t m = 0; m < M; ++m) {
         out(b, m) = over.component_log_likelihood()(b, m, 0);
@@ -92,6 +97,7 @@ class question {
   const Process process_;
   const Net& net_;
   diagnostic_options options_;
+  cpu run_on_;
   denoiser_call<Real, Process, Net, cpu> call_;
   array<Real, 3> latents_;
   array<Real, 2> log_weights_;
