@@ -63,6 +63,8 @@ class experiment {
         for (index_t calls : chosen_.steps) one(calls, w);
     };
     each([&](index_t calls, double w) { measure(seen, "teacher", *taught, calls, w); });
+    if constexpr (dimix::revealing_space<typename Process::space_type>)
+      if (chosen_.planned) measure_planned(seen, *taught);
     each([&](index_t calls, double w) { measure(seen, "student", *student, calls, w); });
     each([&](index_t calls, double w) { measure(seen, "student, fresh λ", *student, calls, w, latent_scope::per_step); });
     each([&](index_t calls, double w) {
@@ -127,11 +129,11 @@ class experiment {
 
   template <class Net>
   void measure(outcome& seen, std::string name, const Net& net, index_t calls, double w,
-               dimix::latent_scope scope = dimix::latent_scope::per_path) const {
+               dimix::latent_scope scope = dimix::latent_scope::per_path, const dimix::time_grid& grid = {}) const {
     if (w > 0) name += ", w = " + support::fixed(w, w == std::floor(w) ? 0 : 2);
     const auto start = std::chrono::steady_clock::now();
     const token_batch images = make_images(
-        net, {.batch = chosen_.samples, .dims = images_.train.dims(), .steps = calls, .seed = seed64() + 2, .scope = scope}, w);
+        net, {.batch = chosen_.samples, .dims = images_.train.dims(), .steps = calls, .seed = seed64() + 2, .scope = scope, .grid = grid}, w);
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     quality judged = meter_(images);
     if (chosen_.classes) judged.accuracy = meter_.accuracy(images, wanted_);
@@ -141,6 +143,23 @@ class experiment {
     seen.pictures[name + " " + std::to_string(calls)] = std::move(first);
     std::fprintf(stderr, "  %-18s %3td calls: features %.3f, pixels %.3f\n", name.c_str(), calls,
                  seen.rows.back().seen.frechet_features, seen.rows.back().seen.frechet_pixels);
+  }
+
+  /// The same teacher at the times that lose least by its own factorization gap, of 49 in equal distances.
+  void measure_planned(outcome& seen, const teacher_net& teacher) const {
+    array<token, 2> noise(256, images_.train.dims());  // (256, D)
+    noise.fill(process_.space().mask());
+    const dimix::time_grid candidates = dimix::uniform_grid(48);
+    const auto costs =
+        dimix::costs_of(dimix::factorization_gaps(process_, teacher, noise, candidates, {{.seed = seed64() + 3}}, run_on_));
+    for (index_t calls : chosen_.steps) {
+      if (calls > 48) continue;
+      const auto plan = dimix::best_plan(candidates, costs, calls);
+      std::fprintf(stderr, "  plan of %td calls, gap %.2f nats:", calls, plan.cost());
+      for (double t : plan.times) std::fprintf(stderr, " %.3f", t);
+      std::fprintf(stderr, "\n");
+      measure(seen, "teacher, planned", teacher, calls, 0, dimix::latent_scope::per_path, plan);
+    }
   }
 
   /// Images of the classes that are wanted, guided by w along the path: on logits, or on rows where the head reads none.

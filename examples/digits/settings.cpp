@@ -30,6 +30,7 @@ std::optional<settings> parse(int argc, char** argv) {
            "with --classes: weights w of classifier-free guidance to sample with; w grows along a path, from 0 at its first call; with one call it is w",
            guidance);
   line.add("sampler", "ancestral | confidence (absorbing): MaskGIT's, the likeliest tokens first, with noise", chosen.sampler);
+  line.add("planned", "absorbing: the teacher at planned times too (dimix/diagnostics/planner.hpp)", chosen.planned);
   line.add("steps", "network calls to sample with", steps);
   line.add("samples", "images per row of the table", chosen.samples);
   line.add("seeds", "how many seeds: the table has their mean and spread", chosen.seeds);
@@ -63,6 +64,8 @@ std::optional<settings> parse(int argc, char** argv) {
   one_of("sampler", chosen.sampler, {"ancestral", "confidence"});
   dimix::expects(chosen.sampler == "ancestral" || chosen.process == "absorbing",
                  "--sampler = 'confidence' reveals what is masked: it needs --process = 'absorbing'");
+  dimix::expects(!chosen.planned || (chosen.process == "absorbing" && chosen.sampler == "ancestral" && !chosen.classes),
+                 "--planned measures ancestral steps of --process = 'absorbing', without --classes");
   one_of("latent", chosen.latent, {"categorical", "uniform"});
   at_least("levels", chosen.levels, 0);
   at_least("pool", chosen.pool, 1);

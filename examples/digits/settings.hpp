@@ -24,6 +24,7 @@ struct settings {
   bool classes = false;                // whether networks are asked for a class
   std::vector<double> guidance = {0};  // weights w
   std::string sampler = "ancestral";
+  bool planned = false;  // whether the teacher is sampled by plans too
   std::vector<index_t> steps = {1, 2, 3, 4, 8, 16, 32};
   index_t samples = 4000;
   index_t seeds = 1, seed = 1;

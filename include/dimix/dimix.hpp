@@ -55,6 +55,7 @@
 #include <dimix/sampler/gillespie.hpp>            // jumps at their own times: exact
 #include <dimix/sampler/predictor_corrector.hpp>  // noise forth and back after a step
 #include <dimix/sampler/queued_path.hpp>          // whole paths that the host does not decide about
+#include <dimix/sampler/plan.hpp>                 // where to stop, as a value that can be written down
 #include <dimix/sampler/remasking.hpp>            // hide again, to decide anew
 #include <dimix/sampler/reveal.hpp>               // choose which positions are revealed: MaskGIT and its kin
 
@@ -67,7 +68,10 @@
 #include <dimix/objective/nelbo.hpp>          // the bound that teachers learn from
 #include <dimix/objective/score_entropy.hpp>  // the same for networks that predict scores
 
-// ---- know ----
+// ---- look at what was learnt ----
+#include <dimix/diagnostics.hpp>  // where few steps lose, likelihoods, and plans of steps
+
+// ---- know exactly ----
 #include <dimix/exact.hpp>  // laws of all of this on small spaces, by enumeration
 
 // Not in here: dimix/nn/ (Eigen), dimix/io/ (JSON, zlib, stb) and dimix/backend/thrust (CCCL) bring a dependency; dimix/parity/ reproduces what
