@@ -21,21 +21,44 @@ template <class Number>
 struct real_of {
   using type = Number;
 };
-template <class Real, int W>
-struct real_of<lanes<Real, W>> {
-  using type = Real;
+template <class Number>
+requires requires { Number::width; }
+struct real_of<Number> {
+  using type = std::decay_t<decltype(std::declval<Number>()[0])>;
 };
 template <class Number>
 using real_of_t = typename real_of<Number>::type;
 
+/// Indices side by side.
+template <class At>
+concept neighbouring_indices = requires(At i) {
+  At{i.first};
+};
+
+DIMIX_EXEC_CHECK_DISABLE
 template <class Real, class F>
 DIMIX_HD Real each_of(index_t i, const F& f) {
   return static_cast<Real>(f(i));
 }
+DIMIX_EXEC_CHECK_DISABLE
+template <class Real, neighbouring_indices At, class F>
+DIMIX_HD typename number_at<Real, At>::type each_of(At i, const F& f) {
+  typename number_at<Real, At>::type result;
+  for (int w = 0; w < result.width; ++w) result.each[w] = static_cast<Real>(f(i.first + w));
+  return result;
+}
 
+DIMIX_EXEC_CHECK_DISABLE
 template <class Real, class F>
 DIMIX_HD Real up_to(index_t n, index_t i, Real beyond, const F& f) {
   return i < n ? f(i) : beyond;
+}
+DIMIX_EXEC_CHECK_DISABLE
+template <class Real, neighbouring_indices At, class F>
+DIMIX_HD auto up_to(index_t n, At i, typename number_at<Real, At>::type beyond, const F& f) {
+  if (i.first + beyond.width <= n) return f(i);
+  if (i.first >= n) return beyond;
+  return each_of<Real>(i, [&](index_t one) { return one < n ? f(one) : beyond[0]; });
 }
 
 template <class Number>
@@ -56,19 +79,13 @@ DIMIX_HD Number exp_above_tangent(Number x) {
   return select(x > -half && x < half, x * x * half * sum, exp(x) - one - x);
 }
 
-template <std::floating_point Real>
-DIMIX_HD Real log1p_below_tangent(Real u) {
+template <class Number>
+DIMIX_HD Number log1p_below_tangent(Number u) {
   return u * one_minus_log1p_over(u);
 }
 
 inline namespace DIMIX_TARGET {
 
-template <class Real, int W, class F>
-lanes<Real, W> each_of(lane_index<W> i, const F& f) {
-  lanes<Real, W> result;
-  for (int w = 0; w < W; ++w) result.each[w] = static_cast<Real>(f(i.first + w));
-  return result;
-}
 template <class Real, int W, class F>
 lanes<Real, W> each_of(gathered_index<W> i, const F& f) {
   lanes<Real, W> result;
@@ -76,12 +93,6 @@ lanes<Real, W> each_of(gathered_index<W> i, const F& f) {
   return result;
 }
 
-template <class Real, int W, class F>
-lanes<Real, W> up_to(index_t n, lane_index<W> i, lanes<Real, W> beyond, const F& f) {
-  if (i.first + W <= n) return f(i);
-  if (i.first >= n) return beyond;
-  return each_of<Real>(i, [&](index_t one) { return one < n ? f(one) : beyond[0]; });
-}
 template <class Real, int W, class F>
 lanes<Real, W> up_to(index_t n, gathered_index<W> i, lanes<Real, W> beyond, const F& f) {
   return each_of<Real>(i, [&](index_t one) { return one < n ? f(one) : beyond[0]; });

@@ -116,6 +116,10 @@ struct plain_lanes {
     for (int w = 0; w < W; ++w) x.each[w] = log1p(x.each[w]);
     return x;
   }
+  DIMIX_HD friend plain_lanes one_minus_log1p_over(plain_lanes x) {
+    for (int w = 0; w < W; ++w) x.each[w] = dimix::one_minus_log1p_over(x.each[w]);
+    return x;
+  }
   DIMIX_HD friend plain_lanes product_or_zero(plain_lanes x, plain_lanes y) {
     for (int w = 0; w < W; ++w) x.each[w] = dimix::product_or_zero(x.each[w], y.each[w]);
     return x;
