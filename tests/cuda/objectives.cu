@@ -158,8 +158,9 @@ TEST_CASE("cuda: a row of the continuous-time bound") {
   const nelbo_row<float, softmax, two_time_kernel<uniform<17>, float>> body{
       softmax{},          {kernels.data(), B},      {beta.data(), B},      {decay.data(), B},        {x_0.data(), B, D},
       {x_t.data(), B, D}, {raw.data(), B, 1, D, S}, {values.data(), B, D}, {out.data(), B, 1, D, S}, 1.0f};
-  check_close(rows_on_both<float>(out, body, B * D, S, S), 2e-5);
-  check_close(rows_on_both<float>(values, body, B * D, S, S), 2e-5);
+  const index_t tile = score_tiles<two_time_kernel<uniform<17>, float>> * S;
+  check_close(rows_on_both<float>(out, body, B * D, tile, S), 2e-5);
+  check_close(rows_on_both<float>(values, body, B * D, tile, S), 2e-5);
 }
 
 TEST_CASE("cuda: rows of the bound from one jump and of score entropy") {
