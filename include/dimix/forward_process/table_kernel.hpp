@@ -26,7 +26,7 @@ struct table_reverse_row {
 
   DIMIX_HD static table_reverse_row make(const Kernel& kernel, token y, const Row& denoised) {
     table_reverse_row row{denoised, kernel, y, Real(0), false};
-    row.log_possible = log_sum_exp<Real>(vector_group<Real>{}, kernel.space.max_states(), [&row]<index_of<Row> At>(At z) {
+    row.log_possible = log_sum_exp<Real>(vector_group<Real>{}, kernel.to_t.extent(0), [&row]<index_of<Row> At>(At z) {
       using number = typename number_at<Real, At>::type;
       return select(row.seen(z) > number(Real(0)), number(row.denoised.log_prob(z)), number(-infinity<Real>()));
     });
@@ -128,7 +128,7 @@ struct table_reverse_row {
   DIMIX_HD auto summed(At a) const {
     using number = typename number_at<Real, At>::type;
     constexpr int W = native_lanes<Real>;
-    const index_t S = kernel.space.max_states();
+    const index_t S = kernel.to_s.extent(0);
     number sum = Real(0);
     index_t z = 0;
     if constexpr (W > 1 && index_of<lane_index<W>, Row>)

@@ -64,21 +64,25 @@ struct signal_norm_row {
   template <class Group>
   DIMIX_HD void operator()(const Group& group, view<Real, 1>, index_t row_index) const {
     const index_t D = x_0.extent(1), b = row_index / D, d = row_index % D;
-    const Kernel& kernel = kernels[b];
     const token x = x_tilde(b, d);
-    const double others = total_rates[b] - outgoing_rate(kernel.space, d, x);
-    const Real norm = group.reduce(kernel.space.states(d), Real(0), plus{}, [&](index_t s) {
-      const auto y = static_cast<token>(s);
-      const Real jump = rate_into<Real>(kernel.space, d, y, x);
-      if (jump == Real(0)) return Real(0);
-      return jump * data_score<Real>(kernel, d, x_0(b, d), x, y) /
-             static_cast<Real>(others + outgoing_rate(kernel.space, d, y));
+    const Real norm = at_position(kernels[b], d, [&](const auto& kernel) {
+      const double others = total_rates[b] - outgoing_rate(kernel.space, d, x);
+      return group.reduce(kernel.space.states(d), Real(0), plus{}, [&](auto y) {
+        using number = typename number_at<Real, decltype(y)>::type;
+        const number jump = rate_into<Real>(kernel.space, d, y, x), zero = Real(0);
+        const number wanted = jump * data_score<Real>(kernel, d, x_0(b, d), x, y);
+        if (!any(wanted != zero)) return zero;
+        const number before = each_of<Real>(
+            y, [&](index_t one) { return others + outgoing_rate(kernel.space, d, static_cast<token>(one)); });
+        return number(select(wanted == zero, zero, wanted / before));
+      });
     });
     if (group.leader()) norms(b, d) = norm;
   }
 };
 
-/// Row (b, d) of the terms that are taken at x: those whose values are not empty. tile: S slopes, then what scores need.
+/// Row (b, d) of the terms that are taken at x: those whose values are not empty. tile: S slopes, S
+/// probabilities, then what scores need.
 template <class Real, class Head, class Kernel>
 struct ct_elbo_row {
   Head head;
@@ -94,11 +98,12 @@ struct ct_elbo_row {
   template <class Group>
   DIMIX_HD void operator()(const Group& group, view<Real, 1> tile, index_t row_index) const {
     const index_t D = x.extent(1), b = row_index / D, d = row_index % D, S = tile.extent(0) / score_tiles<Kernel>;
-    const auto row = make_row<Real>(group, head, raw.row(b, index_t{0}, d), place{b, d, x(b, d)});
+    const view<const Real, 1> outputs = raw.row(b, index_t{0}, d);
+    const auto row = weigh_row<Real>(group, head, outputs, place{b, d, x(b, d)}, tile.slice(S, S));
     at_position(kernels[b], d, [&](const auto& kernel) { take(group, kernel, b, d, row, tile, S); });
-    if (gradient.empty()) return;
-    row.backward(
-        group, S, [&](index_t s) { return tile[s]; }, [&](index_t o, Real g) { gradient(b, index_t{0}, d, o) = g; });
+    if (gradient.empty()) return group.sync();
+    const view<Real, 1> to = gradient.row(b, index_t{0}, d);
+    row.backward(group, tile.slice(0, S), [&](auto o, auto g) { write(to, o, g); });
     group.sync();
   }
 
@@ -108,43 +113,63 @@ struct ct_elbo_row {
   DIMIX_HD void take(const Group& group, const Own& kernel, index_t b, index_t d, const Row& row, view<Real, 1> tile,
                      index_t most) const {
     const token clean = x_0(b, d), now = x(b, d);
-    const index_t S = kernel.space.states(d);
-    const auto log_p = [&](index_t s) { return row.log_prob(s); };
-    const auto scores = make_scores(kernel, d, now, log_p, tile.slice(most, tile.extent(0) - most));
-    scores.prepare(group, S, log_p);
+    const index_t S = smaller(most, index_t{kernel.space.states(d)});
+    const view<Real, 1> slope = tile.slice(0, most);
+    const auto scores = make_scores(group, kernel, d, now, row, tile.slice(2 * most, tile.extent(0) - 2 * most));
+    const auto of_space = [&](auto y) { return scaled(beta[b], rate_into<Real>(kernel.space, d, y, now)); };
+    scores.prepare(
+        group, S, [&](index_t z) { return row.prob(z); }, of_space);
 
     const bool here = !regularisation.empty(), jumped = !signal.empty() && norms[b] > Real(0);
-    const auto jumps = [&](index_t y) { return beta[b] * rate_into<Real>(kernel.space, d, static_cast<token>(y), now); };
+    const auto jumps = [&](auto y) { return scores.jump(y, of_space); };
     // R s_q / norm
-    const auto wanted = [&](index_t y, Real jump) {
-      return jumped ? jump * data_score<Real>(kernel, d, clean, now, static_cast<token>(y)) / norms[b] : Real(0);
+    const auto wanted = [&](auto y, auto jump) {
+      using number = decltype(jump);
+      if (!jumped || !any(jump != number(Real(0)))) return number(Real(0));
+      const number weight = jump * data_score<Real>(kernel, d, clean, now, y) / number(norms[b]);
+      return number(select(jump == number(Real(0)), number(Real(0)), weight));
     };
     if (here) {
-      const Real rate_out = group.reduce(S, Real(0), plus{}, [&](index_t y) {
-        const Real jump = jumps(y);
-        return jump == Real(0) ? Real(0) : jump * scores.of_model(y, log_p(y));
+      const Real rate_out = group.reduce(S, Real(0), plus{}, [&](auto y) {
+        using number = typename number_at<Real, decltype(y)>::type;
+        const number jump = jumps(y), zero = Real(0);
+        if (!any(jump != zero)) return zero;
+        return number(select(jump == zero, zero, jump * scores.of_model(y, number(row.prob(y)))));
       });
-      if (group.leader()) regularisation(b, d) = rate_out, cross_entropy(b, d) = -log_p(clean);
+      if (group.leader()) regularisation(b, d) = rate_out, cross_entropy(b, d) = -row.log_prob(index_t{clean});
     }
     if (!signal.empty()) {
-      const Real seen = group.reduce(S, Real(0), plus{}, [&](index_t y) {
-        const Real jump = jumps(y), weight = jump == Real(0) ? Real(0) : wanted(y, jump);
-        return weight == Real(0) ? Real(0) : -weight * scores.log_of_model(y, log_p(y));
+      const Real seen = group.reduce(S, Real(0), plus{}, [&]<index_of<Row> At>(At y) {
+        using number = typename number_at<Real, At>::type;
+        const number weight = wanted(y, number(jumps(y))), zero = Real(0);
+        if (!any(weight != zero)) return zero;
+        return number(select(weight == zero, zero, -weight * scores.log_of_model(y, row)));
       });
       if (group.leader()) signal(b, d) = seen;
     }
     if (gradient.empty()) return;
 
-    const auto pull = [&](index_t y) {  // d loss / d s_θ(y)
+    const auto pull = [&]<index_of<Row> At>(At y) {  // d loss / d s_θ(y)
       using std::exp;
-      const Real jump = jumps(y);
-      if (jump == Real(0)) return Real(0);
-      const Real weight = wanted(y, jump), up = here ? regularises * jump : Real(0);
-      return weight == Real(0) ? up : up - signals * weight * exp(-scores.log_of_model(y, log_p(y)));
+      using number = typename number_at<Real, At>::type;
+      const number jump = jumps(y), zero = Real(0);
+      if (!any(jump != zero)) return zero;
+      const number weight = wanted(y, jump), up = here ? number(regularises) * jump : zero;
+      if (!any(weight != zero)) return up;
+      const number down = number(signals) * weight * exp(-scores.log_of_model(y, row));
+      return number(select(weight == zero, up, up - down));
     };
-    scores.slopes(group, S, log_p, pull, [&](index_t z, Real slope) { tile[z] = here && z == clean ? slope - enters : slope; });
-    group.for_each(most - S, [&](index_t beyond) { tile[S + beyond] = Real(0); });
+    scores.slopes(
+        group, S, [&](auto z) { return row.prob(z); }, pull, slope);
+    group.for_each(most - S, [&](index_t beyond) { slope[S + beyond] = Real(0); });
     group.sync();
+    if (here && group.leader()) slope[clean] -= enters;
+    group.sync();
+  }
+
+  template <class Number>
+  DIMIX_HD static Number scaled(Real factor, Number x) {
+    return Number(factor) * x;
   }
 };
 

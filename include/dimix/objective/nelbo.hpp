@@ -18,7 +18,7 @@
 
 namespace dimix {
 
-/// Row (b, d) of the loss: value (B, D) and the gradient of the raw outputs. tile: S slopes, then the position's scratch.
+/// Row (b, d) of the loss: value (B, D) and the gradient of the raw outputs. tile: S slopes, S probabilities, then the position's scratch.
 template <class Real, class Head, class Kernel>
 struct nelbo_row {
   Head head;
@@ -32,24 +32,37 @@ struct nelbo_row {
 
   template <class Group>
   DIMIX_HD void operator()(const Group& group, view<Real, 1> tile, index_t row_index) const {
-    const index_t D = x_t.extent(1), b = row_index / D, d = row_index % D, S = tile.extent(0) / score_tiles<Kernel>;
+    const index_t D = x_t.extent(1), b = row_index / D, d = row_index % D;
+    at_position(kernels[b], d, [&](const auto& kernel) { take(group, kernel, b, d, tile); });
+  }
+
+ private:
+  template <class Group, class Own>
+  DIMIX_HD void take(const Group& group, const Own& kernel, index_t b, index_t d, view<Real, 1> tile) const {
+    const index_t S = tile.extent(0) / score_tiles<Kernel>, S_d = smaller(S, index_t{kernel.space.states(d)});
+    const view<Real, 1> slope = tile.slice(0, S), rest = tile.slice(2 * S, tile.extent(0) - 2 * S);
     const place at{b, d, x_t(b, d)};
-    const auto row = make_row<Real>(group, head, raw.row(b, index_t{0}, d), at);
-    const auto log_p = [&](index_t s) { return row.log_prob(s); };
-    at_position(kernels[b], d, [&](const auto& kernel) {
-      const index_t S_d = kernel.space.states(d);
-      const auto here =
-          make_nelbo_position(kernel, d, at.now, x_0(b, d), beta[b], decay[b], log_p, tile.slice(S, tile.extent(0) - S));
-      const Real value = here.value(group, S_d, log_p);
-      if (group.leader()) values(b, d) = value;
-      if (out.empty()) return;
-      here.slopes(group, S_d, log_p, [&](index_t s, Real slope) { tile[s] = slope; });
-      group.for_each(S - S_d, [&](index_t beyond) { tile[S_d + beyond] = Real(0); });
-      group.sync();
-    });
-    if (out.empty()) return;
-    row.backward(
-        group, S, [&](index_t s) { return tile[s]; }, [&](index_t o, Real g) { out(b, index_t{0}, d, o) = scale * g; });
+    const auto position = [&](const auto& row) {
+      return make_nelbo_position(group, kernel, d, at.now, x_0(b, d), beta[b], decay[b], row, rest);
+    };
+    const view<const Real, 1> outputs = raw.row(b, index_t{0}, d);
+    if constexpr (decltype(position(make_row<Real>(group, head, outputs, at)))::reads_data_alone)
+      if (out.empty()) {
+        const auto row = make_row<Real>(group, head, outputs, at);
+        const Real value = position(row).value(group, S_d, row);
+        if (group.leader()) values(b, d) = value;
+        return;
+      }
+    const auto row = weigh_row<Real>(group, head, outputs, at, tile.slice(S, S));
+    const auto here = position(row);
+    const Real value = here.value(group, S_d, row);
+    if (group.leader()) values(b, d) = value;
+    if (out.empty()) return group.sync();
+    here.slopes(group, S_d, row, slope);
+    group.for_each(S - S_d, [&](index_t beyond) { slope[S_d + beyond] = Real(0); });
+    group.sync();
+    const view<Real, 1> gradient = out.row(b, index_t{0}, d);
+    row.backward(group, slope, [&](auto o, auto g) { write(gradient, o, g * decltype(g)(scale)); });
     group.sync();
   }
 };

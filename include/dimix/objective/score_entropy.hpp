@@ -18,14 +18,20 @@
 
 namespace dimix {
 
-/// One ratio and its prediction: r [ e^v - 1 - v ] with v = log s - log r. Near v = 0 it keeps its digits.
-template <class Real>
-DIMIX_HD Real score_entropy_of(Real ratio, Real log_score) {
-  using std::exp, std::expm1, std::log;
-  if (ratio == Real(0)) return exp(log_score);
-  const Real v = log_score - log(ratio), u = expm1(v);
-  return ratio * (v > Real(-0.3) && v < Real(0.3) ? u * one_minus_log1p_over(u) : u - v);
-}
+/// One ratio r and its prediction: r [ e^v - 1 - v ] with v = log s - log r, and its slope r [ e^v - 1 ]. Near v = 0 they keep their digits.
+template <class Number>
+struct score_entropy_of {
+  Number value, slope;
+
+  DIMIX_HD static score_entropy_of make(Number ratio, Number log_score) {
+    using std::exp, std::log;
+    const Number zero = real_of_t<Number>(0);
+    const Number alone = any(ratio == zero) ? Number(exp(log_score)) : zero;
+    if (!any(ratio != zero)) return {alone, alone};
+    const Number v = log_score - log(ratio), above = exp_above_tangent(v);
+    return {select(ratio == zero, alone, ratio * above), select(ratio == zero, alone, ratio * (v + above))};
+  }
+};
 
 /// Row (b, d) of the loss: value (B, D) and the gradient of the log scores.
 template <class Real, class Kernel>
@@ -40,27 +46,33 @@ struct score_entropy_row {
 
   template <class Group>
   DIMIX_HD void operator()(const Group& group, view<Real, 1>, index_t row_index) const {
-    const index_t D = x_t.extent(1), b = row_index / D, d = row_index % D, S = raw.extent(3);
-    const Kernel& kernel = kernels[b];
+    const index_t D = x_t.extent(1), b = row_index / D, d = row_index % D;
+    at_position(kernels[b], d, [&](const auto& kernel) { take(group, kernel, b, d); });
+  }
+
+ private:
+  template <class Group, class Own>
+  DIMIX_HD void take(const Group& group, const Own& kernel, index_t b, index_t d) const {
+    const index_t S = raw.extent(3), S_d = smaller(S, index_t{kernel.space.states(d)});
     const token clean = x_0(b, d), x = x_t(b, d);
-    const auto log_s = raw.row(b, index_t{0}, d);
+    const view<const Real, 1> log_s = raw.row(b, index_t{0}, d);
+    const bool with_gradient = !out.empty();
+    const view<Real, 1> gradient = with_gradient ? out.row(b, index_t{0}, d) : view<Real, 1>{};
     const bool possible = kernel.marginal_t(d, clean, x) > Real(0);
-    const auto jumps = [&](index_t y) {
-      return possible ? beta[b] * rate_into<Real>(kernel.space, d, static_cast<token>(y), x) : Real(0);
-    };
-    const auto ratio = [&](index_t y) { return data_score<Real>(kernel, d, clean, x, static_cast<token>(y)); };
-    const Real value = group.reduce(S, Real(0), plus{}, [&](index_t y) {
-      const Real jump = jumps(y);
-      return jump == Real(0) ? Real(0) : jump * score_entropy_of(ratio(y), log_s[y]);
+    const Real value = group.reduce(S_d, Real(0), plus{}, [&](auto y) {
+      using number = typename number_at<Real, decltype(y)>::type;
+      const number zero = Real(0);
+      const number jump = possible ? number(beta[b]) * rate_into<Real>(kernel.space, d, y, x) : zero;
+      if (!any(jump != zero)) {
+        if (with_gradient) write(gradient, y, zero);
+        return zero;
+      }
+      const auto at = score_entropy_of<number>::make(number(data_score<Real>(kernel, d, clean, x, y)), read<Real>(log_s, y));
+      if (with_gradient) write(gradient, y, number(select(jump == zero, zero, jump * at.slope * number(scale))));
+      return number(select(jump == zero, zero, jump * at.value));
     });
     if (group.leader()) values(b, d) = value;
-    if (out.empty()) return;
-    group.for_each(S, [&](index_t y) {
-      using std::exp, std::expm1, std::log;
-      const Real jump = jumps(y), r = jump == Real(0) ? Real(0) : ratio(y);
-      const Real slope = jump == Real(0) ? Real(0) : jump * (r == Real(0) ? exp(log_s[y]) : r * expm1(log_s[y] - log(r)));
-      out(b, index_t{0}, d, y) = scale * slope;
-    });
+    if (with_gradient) group.for_each(S - S_d, [&](index_t beyond) { gradient[S_d + beyond] = Real(0); });
   }
 };
 

@@ -22,19 +22,22 @@ template <class Real>
 struct guarded_scores : table_position_scores<Real> {
   Real ratio_eps;
 
-  DIMIX_HD Real log_of_model(index_t y, Real log_p) const {
+  template <class At, class Row>
+  DIMIX_HD auto log_of_model(At y, const Row&) const {
     using std::log;
-    return log(this->of_model(y, log_p) + ratio_eps);
+    using number = typename number_at<Real, At>::type;
+    return log(this->of_model(y, number(Real(0))) + number(ratio_eps));
   }
 };
 
-template <class Real, class Space>
-DIMIX_HD Real data_score(const guarded_kernel<Space, Real>& kernel, index_t, token x_0, token x, token y) {
-  return kernel.to_t(x_0, y) / kernel.seen(x_0, x);
+template <class Real, class Space, class At>
+DIMIX_HD auto data_score(const guarded_kernel<Space, Real>& kernel, index_t, token x_0, token x, At y) {
+  return read<Real>(kernel.to_t.row(x_0), y) / typename number_at<Real, At>::type(kernel.seen(x_0, x));
 }
-template <class Space, class Real, class LogP>
-DIMIX_HD auto make_scores(const guarded_kernel<Space, Real>& kernel, index_t, token x, const LogP&, view<Real, 1> tile) {
-  return guarded_scores<Real>{{{kernel.to_t, kernel.seen, x}, tile}, kernel.ratio_eps};
+template <class Group, class Space, class Real, class Row>
+DIMIX_HD auto make_scores(const Group&, const guarded_kernel<Space, Real>& kernel, index_t, token x, const Row&,
+                          view<Real, 1> tile) {
+  return guarded_scores<Real>{{kernel.to_t, kernel.seen, x, tile}, kernel.ratio_eps};
 }
 
 }  // namespace dimix::tauldr
