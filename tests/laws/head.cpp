@@ -53,7 +53,8 @@ TEST_CASE("laws: softmax and subs hold far from zero") {
   laws::check_head<double>(subs{4}, 5, {0, 0, 4}, 1, 300);
 }
 
-TEST_CASE_TEMPLATE("laws: softmax rows are the same for any guess, and tell of outputs that are not finite", Real, float, double) {
+TEST_CASE_TEMPLATE("laws: softmax rows are the same for any guess, and tell of outputs that are not finite", Real, float,
+                   double) {
   const index_t S = 67;
   array<Real, 1> raw(S), weights(S);  // (S)
   laws::fill_noise(raw, 3, 4);
