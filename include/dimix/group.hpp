@@ -101,6 +101,7 @@ DIMIX_HD void expect(const Group& group, const view<T, 1, Space>& row, At i) {
 }
 
 /// write() of what is not read again soon: past the caches, which then need not fetch what stands there, where a group can do so.
+DIMIX_EXEC_CHECK_DISABLE
 template <class Group, class T, class Space, class At, class Number>
 DIMIX_HD void write_past_caches(const Group& group, const view<T, 1, Space>& row, At i, Number x) {
   if constexpr (requires { group.stream(row, i, x); })
@@ -126,7 +127,6 @@ template <class Real>
 struct vector_group {
   static constexpr int width = native_lanes<Real>;
   using lanes_of_indices = lane_index<width>;
-  static constexpr index_t element = sizeof(Real);
 
   DIMIX_EXEC_CHECK_DISABLE
   template <class F>
@@ -163,11 +163,12 @@ struct vector_group {
   DIMIX_HD bool leader() const { return true; }
   DIMIX_HD void sync() const {}
 
-  /// The first index after an end of a cache line, if there elements begin.
+  /// The first index at which lanes are aligned.
   template <class Space>
-  static index_t before_streams(const view<Real, 1, Space>& row) {
-    const auto past = static_cast<index_t>(reinterpret_cast<std::uintptr_t>(row.data()) % sizeof(lanes<Real, width>));
-    return smaller(row.extent(0), (past == 0 ? 0 : static_cast<index_t>(sizeof(lanes<Real, width>)) - past) / element);
+  DIMIX_HD static index_t before_streams(const view<Real, 1, Space>& row) {
+    constexpr auto whole = static_cast<index_t>(width * sizeof(Real));
+    const auto past = static_cast<index_t>(reinterpret_cast<std::uintptr_t>(row.data())) % whole;
+    return smaller(row.extent(0), (whole - past) % whole / static_cast<index_t>(sizeof(Real)));
   }
   template <class Space>
   void stream(const view<Real, 1, Space>& row, lanes_of_indices i, lanes<Real, width> x) const {

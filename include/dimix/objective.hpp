@@ -137,6 +137,7 @@ class objective {
   }
 
   /// d loss / d raw of the chunk's components: out (B, Mc, D, outputs), which may be the chunk itself (in place, overwrite mode).
+  /// From 32 MB on they are written past the caches of a processor that can (softmax and subs, stored as Real).
   template <class Storage, class Space, backend Backend>
   void gradient(view<const Storage, 4, Space> raw, index_t first, view<Storage, 4, Space> into, const Backend& run_on,
                 gradient_mode mode = gradient_mode::overwrite, Real scale = Real(-1)) {

@@ -40,6 +40,26 @@ TEST_CASE_TEMPLATE("a group of lanes gives lanes to what takes them, every index
   }
 }
 
+TEST_CASE_TEMPLATE("a row written past the caches is the row written", Real, float, double) {
+  const vector_group<Real> group;
+  for (index_t n : {0, 3, 17, 64, 131})
+    for (index_t offset : {0, 1, 5}) {
+      CAPTURE(n);
+      CAPTURE(offset);
+      array<Real, 1> all(offset + n + 1);  // (offset + n) and one that nothing may touch
+      all.fill(-1);
+      const view<Real, 1> row = all.whole().slice(offset, n);
+      const index_t lead = before_streams(group, row);
+      CHECK(lead <= n);
+      const auto number = [&](auto i) { write_past_caches(group, row, i, number_of<Real>(i)); };
+      group.for_each(lead, number);
+      group.for_each(n - lead, [&](auto i) { number(offset_by(i, lead)); });
+      group.finish_streams();
+      for (index_t i = 0; i < n; ++i) CHECK(row[i] == static_cast<Real>(i));
+      CHECK(all(offset + n) == Real(-1));
+    }
+}
+
 TEST_CASE("laws: log_sum_exp over a group: huge, tiny and impossible values") {
   const double far[] = {1000, 1000 - std::log(3.0), -infinity<double>(), -5000};
   const auto value = [&](index_t i) { return far[i]; };

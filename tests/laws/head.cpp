@@ -53,6 +53,34 @@ TEST_CASE("laws: softmax and subs hold far from zero") {
   laws::check_head<double>(subs{4}, 5, {0, 0, 4}, 1, 300);
 }
 
+TEST_CASE_TEMPLATE("laws: softmax rows are the same for any guess, and tell of outputs that are not finite", Real, float,
+                   double) {
+  const index_t S = 67;
+  array<Real, 1> raw(S), weights(S);  // (S)
+  laws::fill_noise(raw, 3, 4);
+  const view<const Real, 1> given = raw;
+  const auto check = [&](const auto& head, const place& at) {
+    const Real state = head.template observe<Real>(serial_group{}, given, at);
+    const auto row = head.template row<Real>(given, at, state);
+    laws::worst error;
+    for (Real off : {-infinity<Real>(), Real(0), Real(-3), Real(10), Real(-2000), Real(2000)}) {
+      const auto kept = head.keep(vector_group<Real>{}, given, at, weights.whole(), state + off);
+      CHECK(kept.doubt == 0);
+      error.see(std::abs(static_cast<double>(kept.state - state)), "state from a guess off by", off);
+      for (index_t s = 0; s < S; ++s)
+        error.see(std::abs(static_cast<double>(weights(s) * kept.each - std::exp(row.log_prob(s)))), "p", s);
+    }
+    error.check("a row from a guess", sizeof(Real) == 4 ? 2e-6 : 1e-14);
+    for (Real bad : {std::numeric_limits<Real>::quiet_NaN(), infinity<Real>(), -infinity<Real>()}) {
+      const Real good = std::exchange(raw(40), bad);
+      CHECK(std::isnan(head.keep(vector_group<Real>{}, given, at, weights.whole(), state).doubt));
+      raw(40) = good;
+    }
+  };
+  check(softmax{}, {0, 0, 0});
+  check(subs{66}, {0, 0, 66});
+}
+
 namespace {
 
 template <class Real, class Head, class Process>

@@ -92,16 +92,16 @@ struct number_at {
 template <class Real, int W>
 struct lanes;
 
+/// What one instruction does where the processor has it (core/avx512.hpp) and several do elsewhere.
+template <class Real, int W>
+struct lane_steps;
+
 #if DIMIX_LANE_BYTES > 0
 
 template <class T, int W>
 struct compiler_vector {
   typedef T type __attribute__((vector_size(W * sizeof(T))));
 };
-
-/// What one instruction does where the processor has it (core/avx512.hpp) and several do elsewhere.
-template <class Real, int W>
-struct lane_steps;
 
 template <class Real, int W>
 struct lanes {

@@ -97,6 +97,7 @@ struct softmax_row {
     const Real total = group.reduce(S, Real(0), plus{}, slope);
     group.for_each(S, [&]<slope_index<Slope, Write> At>(At s) { write(s, slope(s) - prob(s) * total); });
   }
+  DIMIX_EXEC_CHECK_DISABLE
   template <class Group, class Prob, class Slope, class Certain, class Write>
   DIMIX_HD void backward_by_prob(const Group& group, view<Real, 1> kept, const Prob& prob, const Slope& slope,
                                  const Certain& certain, Real certain_total, index_t lead, const Write& write) const {

@@ -36,6 +36,7 @@ struct subs_row {
     const Real total = group.reduce(S, Real(0), plus{}, [&]<index_into<Slope> At>(At s) { return live(s, slope(s)); });
     group.for_each(S, [&]<slope_index<Slope, Write> At>(At s) { write(s, live(s, slope(s) - prob(s) * total)); });
   }
+  DIMIX_EXEC_CHECK_DISABLE
   template <class Group, class Prob, class Slope, class Certain, class Write>
   DIMIX_HD void backward_by_prob(const Group& group, view<Real, 1> kept, const Prob& prob, const Slope& slope,
                                  const Certain& certain, Real certain_total, index_t lead, const Write& write) const {

@@ -52,8 +52,7 @@ struct observe_row {
       const position_walk through{b, from, smaller(end, from + positions), Mc};
       const auto sum = [&](index_t d) { return tile.slice((1 + d - from) * S, S); };
       through.each([&](index_t c, index_t d) {
-        component(group, b, c, d, tile.slice(0, S), sum(d), of_stretch + c * K, through.soon(chunk, c, d),
-                  before);
+        component(group, b, c, d, tile.slice(0, S), sum(d), of_stretch + c * K, through.soon(chunk, c, d), before);
       });
       group.sync();
       if (!log_marginals.empty())
