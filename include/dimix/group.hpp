@@ -8,7 +8,7 @@
 //   g.leader()                     true in exactly one member: the one that writes scalars
 //   g.sync()                       what members wrote before is seen by all after
 // Laws: reduce(0, e, op, f) == e; for_each visits each index exactly once; between two syncs index i is the same member's in every for_each
-// and reduce, whatever n is; a body that only uses these four gives the same
+// and reduce over as many numbers; a body that only uses these four gives the same
 // result in every group, up to the rounding of the order of op.
 #pragma once
 

@@ -188,7 +188,7 @@ class emulated {
     std::vector<Real> scratch(static_cast<std::size_t>(tile), std::numeric_limits<Real>::quiet_NaN());
     memory_->open([&] {
       CHECK(all.run([&](int member) {
-        const dimix::team_group<Who, fibre_threads> group{{&all, member}};
+        const dimix::team_group<Who, fibre_threads, Real> group{{&all, member}};
         for (index_t row = 0; row < rows; ++row) {
           body(group, view<Real, 1>(scratch.data(), tile), row);
           group.sync();

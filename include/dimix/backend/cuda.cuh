@@ -42,9 +42,8 @@ inline constexpr int most_threads = Who == team::warp ? 128 : 512;
 
 /// Every team takes rows in strides. tiles: of all teams, `stride` Reals each, or null: in shared memory.
 template <team Who, class Real, class Body>
-__global__ void __launch_bounds__(most_threads<Who>)
-    sweep_rows(const __grid_constant__ Body body, index_t rows, index_t tile, index_t stride, Real* tiles) {
-  const team_group<Who, device_threads> group{};
+__device__ void take_rows(const Body& body, index_t rows, index_t tile, index_t stride, Real* tiles) {
+  const team_group<Who, device_threads, Real> group{};
   const index_t block = blockIdx.x, blocks = gridDim.x;
   index_t mine = block, teams = blocks;
   if constexpr (Who == team::warp) mine = block * group.threads.warps() + group.threads.warp(), teams *= group.threads.warps();
@@ -55,6 +54,17 @@ __global__ void __launch_bounds__(most_threads<Who>)
   for (index_t row = mine; row < rows; row += teams) {
     body(group, view<Real, 1>(scratch, tile), row);
     group.sync();
+  }
+}
+
+/// Nothing is compiled for the clusters of a device that has none.
+template <team Who, class Real, class Body>
+__global__ void __launch_bounds__(most_threads<Who>)
+    sweep_rows(const __grid_constant__ Body body, index_t rows, index_t tile, index_t stride, Real* tiles) {
+  if constexpr (Who != team::cluster) {
+    take_rows<Who>(body, rows, tile, stride, tiles);
+  } else {
+    NV_IF_TARGET(NV_PROVIDES_SM_90, (take_rows<Who>(body, rows, tile, stride, tiles);))
   }
 }
 

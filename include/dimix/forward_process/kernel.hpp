@@ -183,10 +183,10 @@ struct reverse_probabilities {
 
  private:
   DIMIX_HD Real prior(index_t a) const { return kernel.prior(d, static_cast<token>(a)); }
-  template <int W>
-  lanes<Real, W> prior(lane_index<W> a) const {
-    lanes<Real, W> result;
-    for (int w = 0; w < W; ++w) result.each[w] = prior(a.first + w);
+  template <class At>
+  DIMIX_HD typename number_at<Real, At>::type prior(At a) const {
+    typename number_at<Real, At>::type result;
+    for (int w = 0; w < result.width; ++w) result.each[w] = prior(a.first + w);
     return result;
   }
 };

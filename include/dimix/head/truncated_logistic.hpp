@@ -51,7 +51,7 @@ struct two_sums {
 
   /// For a group of lanes.
   template <class Lanes>
-  friend void add_lanes(two_sums& total, const two_sums<Lanes>& part) requires requires {
+  DIMIX_HD friend void add_lanes(two_sums& total, const two_sums<Lanes>& part) requires requires {
     Lanes::width;
   }
   {

@@ -15,7 +15,7 @@ struct no_visit {
 
 /// Targets are looked up in lanes where log p is more than what stands in memory.
 template <class At, class Row>
-concept index_of_targets = std::is_same_v<At, index_t> || has_prob<Row>;
+concept index_of_targets = std::is_same_v<At, index_t> || (has_prob<Row> && requires(At k, token (*at)(index_t)) { gathered(k, at); });
 
 /// Below this a sum of probabilities may have lost some that are too small for a Real; it is then taken once more in the log.
 template <std::floating_point Real>

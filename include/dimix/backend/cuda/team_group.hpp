@@ -1,6 +1,10 @@
-// Groups of many threads: a warp of 32, a block of warps, a cluster of blocks. Member r takes the indices r, r + size, r + 2 size, ...; a
-// reduction goes over these first, then over the lanes of each warp, over the warps of each block and over the blocks, as a butterfly of
-// neighbours, so that every member ends with the same bits and nothing has to be broadcast.
+// Groups of many threads: a warp of 32, a block of warps, a cluster of blocks. Of few numbers member r takes the indices r, r + size,
+// r + 2 size, ...; of n >= W size / 2 it takes every size-th W of them side by side, W Reals being 16 bytes, and as plain_lanes where the body
+// takes lanes (core/plain_lanes.hpp): then rows are read and written 16 bytes at once. A reduction goes over these first, then over the
+// lanes of each warp, over the warps of each block and over the blocks, as a butterfly of neighbours, so that every member ends with the
+// same bits and nothing has to be broadcast. Its order hangs on n and on the team's size, and on no address.
+// The butterfly is not cub's: BlockReduce wants the threads of a block as a constant, leaves the result in one of them, knows no clusters and
+// has no emulation that CPU tests could run; what remains of it here is one loop.
 //
 // All of that is here and runs anywhere. What only a device has is behind a few primitives:
 // concept threads (one member's hands):
@@ -13,6 +17,7 @@
 // group.hpp and every row body is tested.
 #pragma once
 
+#include <dimix/core/plain_lanes.hpp>
 #include <dimix/group.hpp>
 
 #include <type_traits>
@@ -24,27 +29,45 @@ inline constexpr int warp_size = 32;
 /// Who works on a row together.
 enum class team { warp, block, cluster };
 
-template <team Who, class Threads>
+template <team Who, class Threads, class Real = float>
 struct team_group {
+  static constexpr int width = team_lanes<Real>;
+  using lanes_of_indices = plain_lane_index<width>;
+
   Threads threads;
 
   DIMIX_EXEC_CHECK_DISABLE
   template <class F>
   DIMIX_HD void for_each(index_t n, F f) const {
-    for (index_t i = rank(); i < n; i += size()) f(i);
+    const walk mine = walk_of(n);
+    index_t i = mine.first;
+    if constexpr (index_into<lanes_of_indices, F>)
+      if (mine.beside)
+        for (; i + width <= n; i += mine.round) f(lanes_of_indices{i});
+    for (; i < n; i = mine.after(i)) f(i);
   }
 
   DIMIX_EXEC_CHECK_DISABLE
   template <class T, class Op, class F>
   DIMIX_HD T reduce(index_t n, T identity, Op op, F f) const {
-    const index_t step = size();
+    const walk mine = walk_of(n);
     T total = identity;
-    index_t i = rank();
-    for (; i + 3 * step < n; i += 4 * step) {  // four reads on their way at once, taken in order
-      const T a = f(i), b = f(i + step), c = f(i + 2 * step), d = f(i + 3 * step);
-      total = op(op(op(op(total, a), b), c), d);
+    index_t i = mine.first;
+    if constexpr (sums_lanes<T, F>()) {
+      if (mine.beside && i + width <= n) {
+        auto part = f(lanes_of_indices{i});
+        i += mine.round;
+        for (; i + width <= n; i += mine.round) part = op(part, f(lanes_of_indices{i}));
+        fold(total, part, op);
+      }
+    } else {
+      for (index_t j = mine.after(i), k = mine.after(j), l = mine.after(k); l < n;) {  // four
+        const T a = f(i), b = f(j), c = f(k), d = f(l);
+        total = op(op(op(op(total, a), b), c), d);
+        i = mine.after(l), j = mine.after(i), k = mine.after(j), l = mine.after(k);
+      }
     }
-    for (; i < n; i += step) total = op(total, f(i));
+    for (; i < n; i = mine.after(i)) total = op(total, f(i));
     return combined(total, op);
   }
 
@@ -77,6 +100,41 @@ struct team_group {
   }
 
  private:
+  /// The indices of a member: first, then after(i) on and on. Beside each other: `width` in a row, the next ones a round later.
+  struct walk {
+    index_t first, round, jump;
+    bool beside;
+
+    DIMIX_HD index_t after(index_t i) const { return i + (beside && (i + 1) % width != 0 ? 1 : jump); }
+  };
+  DIMIX_EXEC_CHECK_DISABLE
+  DIMIX_HD walk walk_of(index_t n) const {
+    const index_t me = rank(), members = size(), round = width * members;
+    if (2 * n >= round) return {width * me, round, round - width + 1, true};
+    return {me, round, members, false};
+  }
+
+  /// Whether f gives lanes of what is reduced to a T.
+  template <class T, class F>
+  DIMIX_HD static constexpr bool sums_lanes() {
+    if constexpr (!index_into<lanes_of_indices, F>)
+      return false;
+    else if constexpr (std::is_same_v<T, Real>)
+      return true;
+    else
+      return requires(T all, const F& f, lanes_of_indices i) { add_lanes(all, f(i)); };
+  }
+  template <class Op>
+  DIMIX_HD static void fold(Real& total, plain_lanes<Real, width> x, Op op) {
+    for (int half = width / 2; half > 0; half /= 2)
+      for (int w = 0; w < half; ++w) x.each[w] = op(x.each[w], x.each[w + half]);
+    total = op(total, x.each[0]);
+  }
+  template <class T, class Lanes, class Op>
+  DIMIX_HD static void fold(T& total, const Lanes& x, Op) {
+    add_lanes(total, x);
+  }
+
   /// op over the x of lanes that differ in the lowest log2(width) bits, in all of them.
   DIMIX_EXEC_CHECK_DISABLE
   template <class T, class Op>
