@@ -34,6 +34,78 @@ struct group_laws {
   }
 };
 
+/// Squares of rows whose addresses are any, and their sums, in lanes and one by one without a barrier between.
+template <class Real, class Stored>
+struct squares_row {
+  view<const Stored, 2> from;  // (rows, n)
+  view<Stored, 2> to;          // (rows, n)
+  view<Real, 2> sums;          // (rows, 3)  of the squares, of them once more, and of both in one reduction
+  view<index_t, 1> single;     // (n)  how often an index came alone
+
+  template <class Group>
+  DIMIX_HD void operator()(const Group& group, view<Real, 1> tile, index_t row) const {
+    const index_t n = from.extent(1);
+    const auto x = from.row(row), y = to.row(row);
+    group.for_each(n, [&](auto i) {
+      if constexpr (std::is_same_v<decltype(i), index_t>) ++single[i];
+      write(tile, i, read<Real>(x, i) * read<Real>(x, i));
+    });
+    const auto square = [&](auto i) { return read<Real>(tile, i); };
+    const Real sum = group.reduce(n, Real(0), plus{}, square);
+    group.for_each(n, [&](index_t i) { tile[i] = tile[i] + tile[i]; });
+    const Real twice = group.reduce(n, Real(0), plus{}, [&](index_t i) { return tile[i]; });
+    group.for_each(n, [&](auto i) { write(y, i, read<Real>(tile, i)); });
+    const two_sums<Real> both = group.reduce(n, two_sums<Real>{Real(0), Real(0)}, plus{}, [&](auto i) {
+      return two_sums<decltype(square(i))>{square(i), -square(i)};
+    });
+    if (group.leader()) sums(row, 0) = sum, sums(row, 1) = twice, sums(row, 2) = both.by_mean - both.by_steep;
+  }
+};
+
+template <class Real, class Stored, class Team>
+void check_lanes(const Team& team, index_t members) {
+  const index_t rows = 4, width = team_lanes<Real>;
+  for (index_t n : {members, members * width / 2, members * width * 3 + 1, members * width * 2 - 1}) {
+    array<Stored, 1> numbers(rows * n + 1);  // the same rows once more, one element later
+    laws::fill_noise(numbers, 1, 2);
+    array<Real, 2> first(rows, 3);  // (rows, 3)
+    for (index_t shift : {0, 1}) {
+      CAPTURE(n);
+      CAPTURE(shift);
+      array<Stored, 1> from(rows * n + 2), to(rows * n + 2);  // ends that nothing may touch
+      array<Real, 2> sums(rows, 3);                           // (rows, 3)
+      array<index_t, 1> single(n);                            // (n)
+      std::copy(numbers.begin(), numbers.end() - 1, from.begin() + shift);
+      to.fill(Stored(-1.0f));
+      team.template sweep<Real>(
+          rows, n,
+          squares_row<Real, Stored>{{from.data() + shift, rows, n}, {to.data() + shift, rows, n}, sums.whole(), single.whole()});
+      index_t wrong = 0;
+      for (index_t i = 0; i < rows * n; ++i) {
+        const Real x = static_cast<Real>(numbers(i));
+        wrong += to(shift + i) != Stored(x * x + x * x);
+      }
+      CHECK(wrong == 0);
+      CHECK(to(rows * n + 1) == Stored(-1.0f));
+      if (shift > 0) CHECK(to(0) == Stored(-1.0f));
+      // side by side as soon as half of the members have something to do
+      const bool beside = 2 * n >= members * width;
+      CHECK(std::accumulate(single.begin(), single.end(), index_t{0}) == rows * (beside ? n % width : n));
+      for (index_t r = 0; r < rows; ++r) {
+        double total = 0;
+        for (index_t i = r * n; i < (r + 1) * n; ++i) total += std::pow(static_cast<double>(numbers(i)), 2);
+        for (index_t j = 0; j < 3; ++j)
+          CHECK(static_cast<double>(sums(r, j)) ==
+                doctest::Approx((j == 0 ? 1 : j == 1 ? 2 : 4) * total).epsilon(sizeof(Real) == 4 ? 1e-5 : 1e-13));
+      }
+      if (shift == 0)
+        first = sums;
+      else
+        CHECK(first == sums);  // the order hangs on no address
+    }
+  }
+}
+
 /// Member 0 writes what all the others read next: without a barrier between unless `waits`.
 struct handing_on {
   bool waits;
@@ -124,10 +196,10 @@ void check_heads(const Backend& team, double bound) {
                       marginal_divergence<Real>{T}, distillation_bound<Real>{T, {w, Real(2)}}, squared_error<Real>{T},
                       jackknife_negative_log_likelihood<Real>{x, {{}, Real(0.2)}});
   };
-  check_objective(laws::site<Real, softmax>(softmax{}, half_hidden(0), 3, 70, 5), team, bound, terms);
+  check_objective(laws::site<Real, softmax>(softmax{}, half_hidden(0), 3, 259, 5), team, bound, terms);  // in lanes, any address
   check_objective(laws::site<Real, softmax>(softmax{}, half_hidden(0), 3, 3, 2), team, bound, terms);
-  check_objective(laws::site<Real, subs>(subs{8}, half_hidden(8), 3, 9, 2), team, bound, terms);
-  check_objective(laws::site<Real, truncated_logistic>(truncated_logistic{40}, half_hidden(0), 3, 40, 3), team, bound, terms);
+  check_objective(laws::site<Real, subs>(subs{130}, half_hidden(130), 3, 131, 2), team, bound, terms);
+  check_objective(laws::site<Real, truncated_logistic>(truncated_logistic{131}, half_hidden(0), 3, 131, 3), team, bound, terms);
 }
 
 }  // namespace
@@ -158,6 +230,13 @@ TEST_CASE("laws: teams are groups" * doctest::skip(laws::fibres_are_watched)) {
       }
     }
   });
+}
+
+TEST_CASE("laws: members of a team take lanes of rows at any address, and what is left one by one" *
+          doctest::skip(laws::fibres_are_watched)) {
+  check_lanes<float, float>(laws::emulated<team::warp>(), 32);
+  check_lanes<float, bfloat16>(laws::emulated<team::block>(), 64);
+  check_lanes<double, double>(laws::emulated<team::cluster>(), 128);
 }
 
 TEST_CASE("laws: a body whose members do not meet is caught" * doctest::skip(laws::fibres_are_watched)) {
