@@ -1,15 +1,14 @@
 // Objectives, the marginalisation and the rows of the bounds on the device, by warps, blocks and clusters.
 #include <dimix/backend/cuda/graph.cuh>
+#include <dimix/core/workspace.hpp>
 #include <dimix/head/truncated_logistic.hpp>
 #include <dimix/marginal.hpp>
 #include <dimix/objective.hpp>
-#include <dimix/objective/ct_elbo.hpp>
-#include <dimix/objective/nelbo.hpp>
-#include <dimix/objective/score_entropy.hpp>
 
 #include <tuple>
 
 #include "cuda/on_device.cuh"
+#include "laws/bound_rows.hpp"
 #include "laws/objective.hpp"
 
 using namespace dimix;
@@ -17,11 +16,14 @@ using namespace on_device;
 
 namespace {
 
-/// The same objective on the host and on the device, to be compared by laws::site of a small or a large row.
+/// The same objective on the host and on the device, in a buffer as large as was said before, to be compared by laws::site of a small or a
+/// large row.
 template <class Real, class Head, class TermsOf>
 void check_objective(const laws::site<Real, Head>& at, double bound, const TermsOf& terms_of) {
   const stream queue;
-  const gpu run_on(queue.handle);
+  device_memory pool(queue.handle);
+  counted_memory counted(&pool);
+  const gpu run_on(queue.handle, &counted);
   const index_t outputs = at.raw.extent(3);
   array<Real, 4> expected(at.B, at.M, at.D, outputs), found(at.B, at.M, at.D, outputs);  // (B, M, D, outputs)
   array<Real, 2> slopes(at.B, at.M), found_slopes(at.B, at.M);                           // (B, M)
@@ -47,7 +49,13 @@ void check_objective(const laws::site<Real, Head>& at, double bound, const Terms
   const auto raw = sent(run_on, at.raw);
   array<Real, 4, device_space> out(run_on.memory(), at.B, at.M, at.D, outputs);  // (B, M, D, outputs)
   array<Real, 2, device_space> out_slopes(run_on.memory(), at.B, at.M);          // (B, M)
-  auto there = make(tokens.rows(), log_weights.rows(), targets.rows(), teacher.rows(), weights.rows(), run_on.memory());
+  const auto make_there = [&](std::pmr::memory_resource* memory) {
+    return make(tokens.rows(), log_weights.rows(), targets.rows(), teacher.rows(), weights.rows(), memory);
+  };
+  const std::size_t bytes = workspace_bytes(make_there);
+  array<unsigned char, 1, device_space> buffer(run_on.memory(), static_cast<index_t>(bytes));
+  std::pmr::monotonic_buffer_resource exact(buffer.whole().data(), bytes, std::pmr::null_memory_resource());
+  auto there = make_there(&exact);
   const auto step = [&] {
     there.observe(raw.whole(), 0, run_on);
     there.close(run_on);
@@ -64,9 +72,13 @@ void check_objective(const laws::site<Real, Head>& at, double bound, const Terms
   };
   step();
   compare();
+  const index_t before = counted.allocations();
   const captured graph(run_on, step);  // the whole step, which waits for nothing and asks for no memory
   for (int round = 0; round < 2; ++round) graph.launch();
   compare();
+  step();
+  compare();
+  CHECK(counted.allocations() == before);
 }
 
 /// Two items of three positions, some revealed.
@@ -133,84 +145,10 @@ TEST_CASE("cuda: tokens drawn on the device are the host's but where a boundary 
   array<token, 3, device_space> there(run_on.memory(), B, M, D);  // (B, M, D)
   draw_tokens(softmax{}, tokens.whole(), given.whole(), S, rng{3}, purpose::target, ids.whole(), 2, there.whole(), run_on);
   run_on.fetch(there.whole(), found.whole());
-  index_t different = 0;
-  for (index_t i = 0; i < here.size(); ++i) different += here.data()[i] != found.data()[i];
-  MESSAGE(different << " of " << here.size() << " tokens differ");
-  CHECK(different <= 2);  // a boundary moves by about 1e-7
+  check_tokens(found, here, 2);  // a boundary moves by about 1e-7
 }
 
-TEST_CASE("cuda: a row of the continuous-time bound") {
+TEST_CASE("cuda: rows of the bounds: nelbo, one jump, score entropy") {
   SKIP_WITHOUT_DEVICE();
-  const forward_process process(uniform<17>{}, log_linear{});
-  const index_t B = 4, D = 6, S = 17;
-  shared_memory<float> raw(B * D * S), beta(B), decay(B), values(B * D), out(B * D * S);
-  shared_memory<token> x_0(B * D), x_t(B * D);
-  shared_memory<two_time_kernel<uniform<17>, float>> kernels(B);
-  fill(raw, 2, 2);
-  for (index_t b = 0; b < B; ++b) {
-    const double t = static_cast<double>(b + 1) / 5;
-    kernels[b] = process.between<float>(0, t);
-    beta[b] = static_cast<float>(rate(process.schedule(), t));
-    decay[b] = static_cast<float>(-alpha_prime(process.schedule(), t));
-    for (index_t d = 0; d < D; ++d)
-      x_0[b * D + d] = static_cast<token>((b + 3 * d) % S), x_t[b * D + d] = static_cast<token>((b * d) % S);
-  }
-  const nelbo_row<float, softmax, two_time_kernel<uniform<17>, float>> body{
-      softmax{},          {kernels.data(), B},      {beta.data(), B},      {decay.data(), B},        {x_0.data(), B, D},
-      {x_t.data(), B, D}, {raw.data(), B, 1, D, S}, {values.data(), B, D}, {out.data(), B, 1, D, S}, 1.0f};
-  check_close(rows_on_both<float>(out, body, B * D, S, S), 2e-5);
-  check_close(rows_on_both<float>(values, body, B * D, S, S), 2e-5);
-}
-
-TEST_CASE("cuda: rows of the bound from one jump and of score entropy") {
-  SKIP_WITHOUT_DEVICE();
-  const auto check = [](const auto& process, const auto& head) {
-    using Head = std::decay_t<decltype(head)>;
-    const index_t B = 3, D = 4, S = process.max_states(), rows = B * D;
-    for_the_device(process.template between<float>(0, 0.4), [&](const auto& kernel) {
-      using Kernel = std::decay_t<decltype(kernel)>;
-      const index_t tile = score_tiles<Kernel> * S;
-      shared_memory<float> raw(rows * S), beta(B), norms(B), of_rows(rows), regularisation(rows), signal(rows),
-          cross_entropy(rows), out(rows * S);
-      shared_memory<double> total_rates(B);
-      shared_memory<token> x_0(rows), x(rows);
-      shared_memory<Kernel> kernels(B);
-      fill(raw, 2, 2);
-      for (index_t b = 0; b < B; ++b) {
-        kernels[b] = kernel, beta[b] = 1.5f, norms[b] = 0.4f, total_rates[b] = 20;
-        for (index_t d = 0; d < D; ++d) {
-          x_0[b * D + d] = static_cast<token>((b + 3 * d) % (S - 1));
-          x[b * D + d] = (b + d) % 2 == 0 ? static_cast<token>(S - 1) : x_0[b * D + d];
-        }
-      }
-      const view<const token, 2> clean(x_0.data(), B, D), now(x.data(), B, D);
-      const view<const float, 4> given(raw.data(), B, 1, D, S);
-      const signal_norm_row<float, Kernel> norm{
-          {kernels.data(), B}, {total_rates.data(), B}, clean, now, {of_rows.data(), B, D}};
-      check_close(rows_on_both<float>(of_rows, norm, rows, 0, S), 2e-5);
-      const score_entropy_row<float, Kernel> entropy{{kernels.data(), B},    {beta.data(), B},         clean, now, given,
-                                                     {of_rows.data(), B, D}, {out.data(), B, 1, D, S}, 1.0f};
-      check_close(rows_on_both<float>(of_rows, entropy, rows, tile, S), 2e-5);
-      check_close(rows_on_both<float>(out, entropy, rows, tile, S), 2e-5);
-      const ct_elbo_row<float, Head, Kernel> bound{head,
-                                                   {kernels.data(), B},
-                                                   {beta.data(), B},
-                                                   {norms.data(), B},
-                                                   clean,
-                                                   now,
-                                                   given,
-                                                   {regularisation.data(), B, D},
-                                                   {signal.data(), B, D},
-                                                   {cross_entropy.data(), B, D},
-                                                   {out.data(), B, 1, D, S},
-                                                   1.0f,
-                                                   1.0f,
-                                                   0.1f};
-      for (const auto* values : {&regularisation, &signal, &cross_entropy, &out})
-        check_close(rows_on_both<float>(*values, bound, rows, tile, S), 2e-5);
-    });
-  };
-  check(forward_process(birth_death<9>{}, linear{0, 4}), softmax{});
-  check(forward_process(absorbing<18>{}, log_linear{}), subs{17});
-  check(forward_process(uniform<17>{}, cosine{}), softmax{});
+  laws::check_bounds(both_sides{}, 2e-5);
 }

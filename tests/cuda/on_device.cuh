@@ -11,6 +11,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
+#include <numeric>
 #include <string>
 #include <utility>
 #include <vector>
@@ -136,6 +138,52 @@ void for_the_device(const table_kernel<Space, float>& kernel, const F& f) {
   std::copy(kernel.to_t.begin(), kernel.to_t.end(), to_t.data());
   std::copy(kernel.step.begin(), kernel.step.end(), step.data());
   f(table_kernel<Space, float>{kernel.space, {to_s.data(), S, S}, {to_t.data(), S, S}, {step.data(), S, S}});
+}
+
+/// Memory of the device, and how often it was asked for.
+class counted_memory final : public std::pmr::memory_resource {
+ public:
+  explicit counted_memory(std::pmr::memory_resource* from) : from_(from) {}
+  index_t allocations() const { return allocations_; }
+
+ private:
+  void* do_allocate(std::size_t bytes, std::size_t alignment) override {
+    ++allocations_;
+    return from_->allocate(bytes, alignment);
+  }
+  void do_deallocate(void* block, std::size_t bytes, std::size_t alignment) override {
+    from_->deallocate(block, bytes, alignment);
+  }
+  bool do_is_equal(const std::pmr::memory_resource& other) const noexcept override { return this == &other; }
+
+  std::pmr::memory_resource* from_;
+  index_t allocations_ = 0;
+};
+
+/// Of laws that are told where to run (laws/bound_rows.hpp).
+struct both_sides {
+  template <class T>
+  using memory = shared_memory<T>;
+
+  template <class Real, class Body>
+  void sweep(index_t rows, index_t tile, const Body& body, index_t length) const {
+    const gpu run_on;
+    run_on.template sweep<Real>(rows, tile, body, length);
+    run_on.wait();
+  }
+  template <class Kernel, class F>
+  static void with(const Kernel& kernel, const F& f) {
+    for_the_device(kernel, f);
+  }
+};
+
+/// Tokens that are drawn on both sides differ at most where a boundary rounds.
+template <class Tokens>
+void check_tokens(const Tokens& found, const Tokens& expected, index_t most) {
+  const index_t different = std::inner_product(found.begin(), found.end(), expected.begin(), index_t{0}, std::plus<>{},
+                                               [](token a, token b) { return index_t{a != b}; });
+  MESSAGE(different << " of " << expected.end() - expected.begin() << " tokens differ");
+  CHECK(different <= most);
 }
 
 }  // namespace on_device

@@ -293,7 +293,7 @@ TEST_CASE("laws: the functions of the marginalisation by teams" * doctest::skip(
 TEST_CASE("laws: draws by teams have the bits of the host, and differ only where a boundary rounds" *
           doctest::skip(laws::fibres_are_watched)) {
   laws::for_each_team([](const auto& team) {
-    const index_t B = 5, M = 8, D = 40, S = 33;
+    const index_t B = 5, M = 8, D = 10, S = 301;  // parts of 64 states, in lanes by a warp
     array<float, 4> raw(B, M, D, S);  // (B, M, D, S)
     laws::fill_noise(raw, 1, 3);
     const array<token, 2> x_t(B, D);   // (B, D)
@@ -309,7 +309,8 @@ TEST_CASE("laws: draws by teams have the bits of the host, and differ only where
     const auto drawn = team.fetched(there);
     index_t different = 0;
     for (index_t i = 0; i < here.size(); ++i) different += here.data()[i] != drawn.data()[i];
-    CHECK(different <= 1);  // of 1,600: a boundary moves by about 1e-7
+    MESSAGE(different << " of " << here.size() << " tokens differ");
+    CHECK(different <= 1);  // a boundary moves by about 1e-7
   });
 }
 
