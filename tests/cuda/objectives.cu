@@ -102,8 +102,8 @@ void check_heads(double bound) {
                   terms);  // tiles outside shared memory
   check_objective(laws::site<Real, softmax>(softmax{}, half_hidden(0), 3, 20001, 5), bound,
                   terms);  // a cluster, where there are some
-  check_objective(laws::site<Real, subs>(subs{8}, half_hidden(8), 3, 9, 2), bound, terms);
-  check_objective(laws::site<Real, truncated_logistic>(truncated_logistic{40}, half_hidden(0), 3, 40, 3), bound, terms);
+  check_objective(laws::site<Real, subs>(subs{130}, half_hidden(130), 3, 131, 2), bound, terms);
+  check_objective(laws::site<Real, truncated_logistic>(truncated_logistic{131}, half_hidden(0), 3, 131, 3), bound, terms);
 }
 
 }  // namespace
