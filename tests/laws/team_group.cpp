@@ -34,12 +34,26 @@ struct group_laws {
   }
 };
 
+/// Two numbers that are added up at once.
+template <class Number>
+struct sum_and_least {
+  Number sum, least;
+
+  DIMIX_HD friend sum_and_least operator+(sum_and_least a, sum_and_least b) {
+    return {a.sum + b.sum, smaller(a.least, b.least)};
+  }
+  template <class Lanes>
+  DIMIX_HD friend void add_lanes(sum_and_least& total, const sum_and_least<Lanes>& part) {
+    for (int w = 0; w < Lanes::width; ++w) total = total + sum_and_least{part.sum[w], part.least[w]};
+  }
+};
+
 /// Squares of rows whose addresses are any, and their sums, in lanes and one by one without a barrier between.
 template <class Real, class Stored>
 struct squares_row {
   view<const Stored, 2> from;  // (rows, n)
   view<Stored, 2> to;          // (rows, n)
-  view<Real, 2> sums;          // (rows, 3)  of the squares, of them once more, and of both in one reduction
+  view<Real, 2> sums;          // (rows, 4)  of the squares, of twice the squares, of these again, and the least of these
   view<index_t, 1> single;     // (n)  how often an index came alone
 
   template <class Group>
@@ -55,10 +69,10 @@ struct squares_row {
     group.for_each(n, [&](index_t i) { tile[i] = tile[i] + tile[i]; });
     const Real twice = group.reduce(n, Real(0), plus{}, [&](index_t i) { return tile[i]; });
     group.for_each(n, [&](auto i) { write(y, i, read<Real>(tile, i)); });
-    const two_sums<Real> both = group.reduce(n, two_sums<Real>{Real(0), Real(0)}, plus{}, [&](auto i) {
-      return two_sums<decltype(square(i))>{square(i), -square(i)};
+    const auto both = group.reduce(n, sum_and_least<Real>{Real(0), infinity<Real>()}, plus{}, [&](auto i) {
+      return sum_and_least<decltype(square(i))>{square(i), square(i)};
     });
-    if (group.leader()) sums(row, 0) = sum, sums(row, 1) = twice, sums(row, 2) = both.by_mean - both.by_steep;
+    if (group.leader()) sums(row, 0) = sum, sums(row, 1) = twice, sums(row, 2) = both.sum, sums(row, 3) = both.least;
   }
 };
 
@@ -68,12 +82,12 @@ void check_lanes(const Team& team, index_t members) {
   for (index_t n : {members, members * width / 2, members * width * 3 + 1, members * width * 2 - 1}) {
     array<Stored, 1> numbers(rows * n + 1);  // the same rows once more, one element later
     laws::fill_noise(numbers, 1, 2);
-    array<Real, 2> first(rows, 3);  // (rows, 3)
+    array<Real, 2> first(rows, 4);  // (rows, 4)
     for (index_t shift : {0, 1}) {
       CAPTURE(n);
       CAPTURE(shift);
       array<Stored, 1> from(rows * n + 2), to(rows * n + 2);  // ends that nothing may touch
-      array<Real, 2> sums(rows, 3);                           // (rows, 3)
+      array<Real, 2> sums(rows, 4);                           // (rows, 4)
       array<index_t, 1> single(n);                            // (n)
       std::copy(numbers.begin(), numbers.end() - 1, from.begin() + shift);
       to.fill(Stored(-1.0f));
@@ -93,10 +107,16 @@ void check_lanes(const Team& team, index_t members) {
       CHECK(std::accumulate(single.begin(), single.end(), index_t{0}) == rows * (beside ? n % width : n));
       for (index_t r = 0; r < rows; ++r) {
         double total = 0;
-        for (index_t i = r * n; i < (r + 1) * n; ++i) total += std::pow(static_cast<double>(numbers(i)), 2);
+        Real least = infinity<Real>();
+        for (index_t i = r * n; i < (r + 1) * n; ++i) {
+          const Real x = static_cast<Real>(numbers(i));
+          total += static_cast<double>(x) * static_cast<double>(x);
+          least = smaller(least, x * x + x * x);
+        }
         for (index_t j = 0; j < 3; ++j)
           CHECK(static_cast<double>(sums(r, j)) ==
-                doctest::Approx((j == 0 ? 1 : j == 1 ? 2 : 4) * total).epsilon(sizeof(Real) == 4 ? 1e-5 : 1e-13));
+                doctest::Approx(j == 0 ? total : 2 * total).epsilon(sizeof(Real) == 4 ? 1e-5 : 1e-13));
+        CHECK(sums(r, 3) == least);
       }
       if (shift == 0)
         first = sums;
