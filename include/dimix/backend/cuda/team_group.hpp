@@ -54,11 +54,18 @@ struct team_group {
     T total = identity;
     index_t i = mine.first;
     if constexpr (sums_lanes<T, F>()) {
-      if (mine.beside && i + width <= n) {
-        auto part = f(lanes_of_indices{i});
-        i += mine.round;
-        for (; i + width <= n; i += mine.round) part = op(part, f(lanes_of_indices{i}));
-        fold(total, part, op);
+      if (mine.beside) {
+        if constexpr (std::is_same_v<T, Real>) {
+          plain_lanes<Real, width> part(identity);
+          for (; i + mine.round + width <= n; i += 2 * mine.round) {  // two reads on their way at once, taken in order
+            const auto a = f(lanes_of_indices{i}), b = f(lanes_of_indices{i + mine.round});
+            part = op(op(part, a), b);
+          }
+          for (; i + width <= n; i += mine.round) part = op(part, f(lanes_of_indices{i}));
+          total = op(total, folded(part, op));
+        } else {
+          for (; i + width <= n; i += mine.round) add_lanes(total, f(lanes_of_indices{i}));
+        }
       }
     } else {
       for (index_t j = mine.after(i), k = mine.after(j), l = mine.after(k); l < n;) {  // four
@@ -124,15 +131,12 @@ struct team_group {
     else
       return requires(T all, const F& f, lanes_of_indices i) { add_lanes(all, f(i)); };
   }
+  /// op over the numbers of x, as a tree.
   template <class Op>
-  DIMIX_HD static void fold(Real& total, plain_lanes<Real, width> x, Op op) {
+  DIMIX_HD static Real folded(plain_lanes<Real, width> x, Op op) {
     for (int half = width / 2; half > 0; half /= 2)
       for (int w = 0; w < half; ++w) x.each[w] = op(x.each[w], x.each[w + half]);
-    total = op(total, x.each[0]);
-  }
-  template <class T, class Lanes, class Op>
-  DIMIX_HD static void fold(T& total, const Lanes& x, Op) {
-    add_lanes(total, x);
+    return x.each[0];
   }
 
   /// op over the x of lanes that differ in the lowest log2(width) bits, in all of them.
