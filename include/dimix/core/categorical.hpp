@@ -30,12 +30,12 @@ template <class Real>
 DIMIX_HD vector_group<Real> one_member(const vector_group<Real>& group) {
   return group;
 }
+template <int W>
+DIMIX_HD lane_index<W> offset_by(lane_index<W> i, index_t by) {
+  return {i.first + by};
+}
 }  // namespace DIMIX_TARGET
 DIMIX_HD constexpr index_t offset_by(index_t i, index_t by) { return i + by; }
-/// Of any lanes side by side.
-template <class At>
-requires requires(At i) { At{i.first}; }
-DIMIX_HD At offset_by(At i, index_t by) { return {i.first + by}; }
 template <class Number, class Real>
 DIMIX_HD Number weight_above(Number x, Real top) {
   using std::exp;

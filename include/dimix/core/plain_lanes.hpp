@@ -18,6 +18,11 @@ struct plain_lane_index {
   index_t first;
 };
 
+template <int W>
+DIMIX_HD constexpr plain_lane_index<W> offset_by(plain_lane_index<W> i, index_t by) {
+  return {i.first + by};
+}
+
 template <class Real, int W>
 struct plain_lanes {
   struct mask {

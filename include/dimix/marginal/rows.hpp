@@ -14,8 +14,12 @@ struct no_visit {
 };
 
 /// Targets are looked up in lanes where log p is more than what stands in memory.
+template <class At>
+concept gathers = requires(At k, token (*at)(index_t)) {
+  gathered(k, at);
+};
 template <class At, class Row>
-concept index_of_targets = std::is_same_v<At, index_t> || (has_prob<Row> && requires(At k, token (*at)(index_t)) { gathered(k, at); });
+concept index_of_targets = std::is_same_v<At, index_t> || (has_prob<Row> && gathers<At>);
 
 /// Below this a sum of probabilities may have lost some that are too small for a Real; it is then taken once more in the log.
 template <std::floating_point Real>
