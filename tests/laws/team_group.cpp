@@ -59,7 +59,8 @@ struct squares_row {
   template <class Group>
   DIMIX_HD void operator()(const Group& group, view<Real, 1> tile, index_t row) const {
     const index_t n = from.extent(1);
-    const auto x = from.row(row), y = to.row(row);
+    const auto x = from.row(row);  // (n)
+    const auto y = to.row(row);    // (n)
     group.for_each(n, [&](auto i) {
       if constexpr (std::is_same_v<decltype(i), index_t>) ++single[i];
       write(tile, i, read<Real>(x, i) * read<Real>(x, i));

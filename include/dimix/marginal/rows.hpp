@@ -14,8 +14,12 @@ struct no_visit {
 };
 
 /// Targets are looked up in lanes where log p is more than what stands in memory.
+template <class At>
+concept gathers = requires(At k, token (*at)(index_t)) {
+  gathered(k, at);
+};
 template <class At, class Row>
-concept index_of_targets = std::is_same_v<At, index_t> || (has_prob<Row> && requires(At k, token (*at)(index_t)) { gathered(k, at); });
+concept index_of_targets = std::is_same_v<At, index_t> || (has_prob<Row> && gathers<At>);
 
 /// Row (b, stretch of positions): of every position the normalisers of all components of the chunk, what they say of the targets and the
 /// log-marginals over the chunk, all while its outputs are in the cache. tile: the weights of one component, then the sum over m of π_m p_md(s)
