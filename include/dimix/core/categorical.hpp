@@ -1,46 +1,28 @@
 // Exact draws from a categorical row, in float as in double, in one pass over it.
 //
 // A draw takes the row's log-probabilities (normalised or not) and 128 random bits. The row is cut into at most 64 parts of whole blocks of
-// 64 states. The pass keeps of each part the sum of exponentials above the largest log-probability of the first part, or above its own where
-// that sum would leave the range. The first 64 bits choose a part; it is weighed again, in blocks, and the second 64 bits choose a block and in it a state. Widths
-// are 64-bit fixed-point shares of sums, so that a state's realised probability is its softmax within 1e-5 relative down to 1e-12 (a
-// running sum in float loses everything below 6e-8, a float Gumbel race everything below 1e-7; arXiv 2409.02908). The largest part, block
-// and state get what the others leave.
+// 64 states. The pass keeps of each part the sum of exponentials above the largest log-probability of the first block, or above that of the
+// part where this sum would leave the range. The first 64 bits choose a part; it is weighed again, in blocks, and the second 64 bits choose
+// a block and in it a state. Widths are 64-bit fixed-point shares of sums (core/few_weights.hpp), so that a state's realised probability is
+// its softmax within 1e-5 relative down to 1e-12 (a running sum in float loses everything below 6e-8, a float Gumbel race everything below
+// 1e-7; arXiv 2409.02908). The largest part, block and state get what the others leave.
 // Written over a group (group.hpp): its members, and the lanes of a processor, weigh a part together. The order of a sum is theirs, so that
 // another group draws another state only where the bits fall between the two roundings (tests/core/categorical_lanes.cpp).
 #pragma once
 
-#include <dimix/core/math.hpp>
+#include <dimix/core/few_weights.hpp>
 #include <dimix/core/rng.hpp>
-#include <dimix/denoiser.hpp>
-#include <dimix/group.hpp>
-
-#include <initializer_list>
+#include <dimix/core/weight_above.hpp>
 
 namespace dimix {
 
-/// What one member of a group runs by itself: its lanes, without the other threads.
-template <class Group>
-DIMIX_HD serial_group one_member(const Group&) {
-  return {};
-}
-
 inline namespace DIMIX_TARGET {
-template <class Real>
-DIMIX_HD vector_group<Real> one_member(const vector_group<Real>& group) {
-  return group;
-}
 template <int W>
 DIMIX_HD lane_index<W> offset_by(lane_index<W> i, index_t by) {
   return {i.first + by};
 }
 }  // namespace DIMIX_TARGET
 DIMIX_HD constexpr index_t offset_by(index_t i, index_t by) { return i + by; }
-template <class Number, class Real>
-DIMIX_HD Number weight_above(Number x, Real top) {
-  using std::exp;
-  return exp(x - Number(top));
-}
 
 /// The sum of n weights of a part. One thread alone adds in double, as it has one sum for all of them.
 DIMIX_EXEC_CHECK_DISABLE
@@ -109,59 +91,24 @@ struct plain_weights {
   DIMIX_HD bool needs_own_top(Real) const { return false; }
 };
 
-/// At most 64 weights, of which one is drawn.
-template <class Real>
-struct few_weights {
-  static constexpr index_t most = 64;
-
-  Real weight[most];
-  index_t count = 0;
-
-  /// Single weights of n <= 64 states from `first` on.
-  DIMIX_EXEC_CHECK_DISABLE
-  template <class Group, class Weight>
-  DIMIX_HD void weigh_states(const Group& group, index_t first, index_t n, const Weight& of) {
-    count = n;
-    const view<Real, 1> to(weight, n);
-    one_member(group).for_each(n, [&]<index_into<Weight> At>(At i) { write(to, i, of(offset_by(i, first))); });
-  }
-  /// Sums of n states from `first` on in parts of `length`.
-  DIMIX_EXEC_CHECK_DISABLE
-  template <class Group, class Weight>
-  DIMIX_HD void weigh_parts(const Group& group, index_t first, index_t n, index_t length, const Weight& of) {
-    count = 0;
-    for (index_t begin = 0; begin < n; begin += length)
-      weight[count++] = sum_of_weights<Real>(group, smaller(length, n - begin), values_from<Weight>{of, first + begin});
-  }
-
-  /// How many of the 2^64 words stand for a weight of 1; 0 where the sum is not positive and finite.
-  template <class Group>
-  DIMIX_HD double words(const Group& group) const {
-    const double total = static_cast<double>(one_member(group).reduce(count, Real(0), plus{}, each()));
-    return total > 0 && total < infinity<double>() ? 0x1.0p64 / total : 0;
-  }
-  /// The i in whose share `left` lies: weight * words each, and for the largest all that the others leave. `left` becomes the place in it.
-  template <class Group>
-  DIMIX_HD index_t pick(const Group& group, double words, std::uint64_t& left) const {
-    const Real highest = one_member(group).reduce(count, Real(0), maximum{}, each());
-    index_t largest = -1;
-    for (index_t i = 0; i < count; ++i) {
-      if (largest < 0 && weight[i] == highest) {
-        largest = i;
-        continue;
-      }
-      const auto width = static_cast<std::uint64_t>(static_cast<double>(weight[i]) * words);
-      if (left < width) return i;
-      left -= width;
-    }
-    return largest;
-  }
-
- private:
-  DIMIX_HD auto each() const {
-    return [all = view<const Real, 1>(weight, count)](auto i) { return read<Real>(all, i); };
-  }
-};
+/// Single weights of n <= 64 states from `first` on.
+DIMIX_EXEC_CHECK_DISABLE
+template <class Real, class Group, class Weight>
+DIMIX_HD void weigh_states(const Group& group, few_weights<Real>& few, index_t first, index_t n, const Weight& of) {
+  few.count = n;
+  const view<Real, 1> to(few.weight, n);
+  one_member(group).for_each(n, [&]<index_into<Weight> At>(At i) { write(to, i, of(offset_by(i, first))); });
+}
+/// Sums of n states from `first` on in parts of `length`.
+DIMIX_EXEC_CHECK_DISABLE
+template <class Real, class Group, class Weight>
+DIMIX_HD void weigh_parts(const Group& group, few_weights<Real>& few, index_t first, index_t n, index_t length,
+                          const Weight& of) {
+  few.count = 0;
+  for (index_t begin = 0; begin < n; begin += length)
+    few.weight[few.count++] =
+        sum_of_weights<Real>(group, smaller(length, n - begin), values_from<Weight>{of, first + begin});
+}
 
 /// The length of at most 64 parts of n states, in whole blocks of 64.
 DIMIX_HD constexpr index_t part_length(index_t n) { return 64 * ((n + 64 * 64 - 1) / (64 * 64)); }
@@ -176,9 +123,9 @@ DIMIX_HD token draw_in_part(const Group& group, index_t first, index_t n, const 
   for (;;) {
     const index_t length = n > few.most ? part_length(n) : 1;
     if (length == 1)
-      few.weigh_states(group, first, n, weight);
+      weigh_states(group, few, first, n, weight);
     else
-      few.weigh_parts(group, first, n, length, weight);
+      weigh_parts(group, few, first, n, length, weight);
     if (words == 0) words = few.words(group);
     if (words == 0) return -1;
     const index_t begin = few.pick(group, words, left) * length;
@@ -188,7 +135,7 @@ DIMIX_HD token draw_in_part(const Group& group, index_t first, index_t n, const 
   }
 }
 
-/// The draw, from log_weights or plain_weights. Parts are weighed above the top of the first one, so that no other needs its own; but for one
+/// The draw, from log_weights or plain_weights. Parts are weighed above the top of the first block, so that none needs its own; but for one
 /// that is so much larger or smaller that its sum would leave the range of Real.
 DIMIX_EXEC_CHECK_DISABLE
 template <class Real, class Group, class Weights>
@@ -201,7 +148,7 @@ DIMIX_HD token draw_weighed(const Group& group, index_t S, const Weights& weight
     const auto weight = weights.above(top);
     return sum_of_weights<Real>(group, n, values_from<std::decay_t<decltype(weight)>>{weight, begin});
   };
-  Real tops[few_weights<Real>::most], common = weights.top(group, 0, length), highest = -infinity<Real>();
+  Real tops[few_weights<Real>::most], common = weights.top(group, 0, parts.most), highest = -infinity<Real>();
   for (index_t begin = 0; begin < S; begin += length) {
     const index_t n = smaller(length, S - begin);
     Real top = common, sum = sum_above(top, begin, n);
@@ -225,7 +172,7 @@ DIMIX_HD token draw_weighed(const Group& group, index_t S, const Weights& weight
 }
 
 /// A state s in [0, S) with probability exp(log_prob(s)) / sum. log_prob: index_t -> Real, and lanes of them if it takes them; of any
-/// finite size, not normalised, -infinity allowed; evaluated once a state, twice in the first part, and again in the chosen one. Returns -1 where the sum is not positive and finite: no state is possible, or a log-probability is NaN or infinite. O(S), 1 kB.
+/// finite size, not normalised, -infinity allowed; evaluated once a state, twice in the first 64, and again in the chosen part. Returns -1 where the sum is not positive and finite: no state is possible, or a log-probability is NaN or infinite. O(S), 1 kB.
 DIMIX_EXEC_CHECK_DISABLE
 template <class Group, class LogProb>
 DIMIX_HD token draw_categorical(const Group& group, index_t S, const LogProb& log_prob, random_block bits) {
