@@ -150,6 +150,25 @@ TEST_CASE_TEMPLATE("categorical: realised probabilities of long rows, in lanes a
   check(vector_group<Real>{});
 }
 
+TEST_CASE("categorical: a weight in lanes is its exponential within the bound, and its limits are right") {
+  constexpr int W = native_lanes<float>;
+  if constexpr (W > 1) {
+    const auto at = [](float x, float top) { return weight_above(lanes<float, W>(x), top)[W - 1]; };
+    laws::worst error;
+    for (float top : {0.0f, -3.7f, 1000.3f})
+      for (index_t i = 0; i <= 100000; ++i) {
+        const float x = top - 87 + static_cast<float>(i) * (131.0f / 100000);
+        const double above = static_cast<double>(x) - static_cast<double>(top);
+        error.see(std::abs(static_cast<double>(at(x, top)) / std::exp(above) - 1) / (2e-7 + 1.4e-7 * std::abs(above)),
+                  "x - top =", above, "top =", top);
+      }
+    error.check("relative error of a weight over its bound", 1);
+    for (float impossible : {-infinity<float>(), -200.0f, -1e30f}) CHECK(at(impossible, 0.0f) == 0);
+    for (float endless : {infinity<float>(), 200.0f, 1e30f}) CHECK(at(endless, 0.0f) == infinity<float>());
+    CHECK(std::isnan(at(std::nanf(""), 0.0f)));
+  }
+}
+
 TEST_CASE("categorical: rows whose parts are far apart, or impossible, or no numbers") {
   const auto bits = words(12345, 678910);
   const auto check = [&](const auto& group) {

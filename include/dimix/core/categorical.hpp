@@ -106,8 +106,7 @@ DIMIX_HD void weigh_parts(const Group& group, few_weights<Real>& few, index_t fi
                           const Weight& of) {
   few.count = 0;
   for (index_t begin = 0; begin < n; begin += length)
-    few.weight[few.count++] =
-        sum_of_weights<Real>(group, smaller(length, n - begin), values_from<Weight>{of, first + begin});
+    few.weight[few.count++] = sum_of_weights<Real>(group, smaller(length, n - begin), values_from<Weight>{of, first + begin});
 }
 
 /// The length of at most 64 parts of n states, in whole blocks of 64.

@@ -44,15 +44,16 @@ struct few_weights {
     weight[largest] = Real(0);
     pad();
     for (index_t begin = 0; begin < count; begin += eight) {
-      std::uint64_t sum = 0;
-      for (index_t i = 0; i < eight; ++i) sum += width(begin + i, words);
+      std::uint64_t width[eight], sum = 0;
+      for (index_t i = 0; i < eight; ++i) width[i] = static_cast<std::uint64_t>(static_cast<double>(weight[begin + i]) * words);
+      for (index_t i = 0; i < eight; ++i) sum += width[i];
       if (left >= sum) {
         left -= sum;
         continue;
       }
-      index_t i = begin;
-      for (; left >= width(i, words); ++i) left -= width(i, words);
-      return i;
+      index_t i = 0;
+      for (; left >= width[i]; ++i) left -= width[i];
+      return begin + i;
     }
     return largest;
   }
@@ -60,9 +61,6 @@ struct few_weights {
  private:
   static constexpr index_t eight = 8;
 
-  DIMIX_HD std::uint64_t width(index_t i, double words) const {
-    return static_cast<std::uint64_t>(static_cast<double>(weight[i]) * words);
-  }
   DIMIX_HD index_t first_of(Real asked) const {
     index_t i = 0;
     while (i + 1 < count && weight[i] != asked) ++i;
