@@ -19,6 +19,16 @@ LIBRARY = {"objective": "objective/library", "truncated_logistic": "truncated_lo
 LIBRARY_OF_PEER = {("ordinal_step", "torch.summed"): "ordinal_step/sum/library",
                    ("ordinal_step", "torch.authors_summed"): "ordinal_step/sum/library"}
 NO_PEERS = {"torch.maximum"}  # a bound
+AXES = {"objective": "B, M, K, D, S", "truncated_logistic": "B, M, K, D, S", "linear_head": "B, M, K, D, H, S", "ordinal_step": "B, D, S",
+        "sampler_step": "B, D, S"}
+# benchmark, its counter, what that says
+BOUNDS = [("sampler_step/draws/library", "over_maximum", "a token drawn from every row: time over that of a pass which only finds the maximum"),
+          ("ordinal_step/sum/library", "of_gemm", "ordinal step with x_0 summed out: multiply-adds over the rate of Eigen's product"),
+          ("objective/library", "extra_memory", "objective: memory beside inputs and gradient"),
+          ("truncated_logistic/library", "extra_memory", "objective under truncated logistic: memory beside inputs and gradient"),
+          ("linear_head/library", "extra_memory", "objective of a linear head: memory beside inputs and gradients")]
+LARGE = {"objective": [(2, 16, 16, 3072, 256), (1, 4, 4, 128, 50258)], "truncated_logistic": [(2, 16, 16, 3072, 256)],
+         "linear_head": [(1, 4, 4, 128, 256, 50258)], "ordinal_step": [(8, 3072, 256)], "sampler_step": [(4, 256, 50258), (16, 3072, 256)]}
 
 
 def shape_of(name):
@@ -56,8 +66,20 @@ def rows_of(result):
             own = ours.get((LIBRARY_OF_PEER.get((task, peer), LIBRARY[task]), shape, threads))
             ratio = f"{one['median'] / own['median']:.1f}" if own else "not measured"
             library = time_text(own["median"]) if own else "not measured"
+            most = f"{one['median'] / own['floor']:.1f}" if own and "floor" in own else ""
             floor = f"{own['over_floor']:.2f}" if own and "over_floor" in own else ""
-            yield f"| {task} | {shape} | {threads} | {library} | {floor} | {peer} | {time_text(one['median'])} | {ratio} |"
+            yield f"| {task} ({AXES[task]}) | {shape} | {threads} | {library} | {floor} | {peer} | {time_text(one['median'])} | {ratio} | {most} |"
+
+
+def bounds_of(result):
+    """What is held against a bound of the machine, at the large shapes and with the most threads."""
+    measured = [(*shape_of(one["name"]), one) for one in result["benchmarks"] if "median" in one]
+    for what, sizes, threads, one in measured:
+        for benchmark, counter, meaning in BOUNDS:
+            largest = max((t for w, s, t, _ in measured if (w, s) == (what, sizes)), default=0)
+            if what == benchmark and counter in one and threads == largest and tuple(sizes.values()) in LARGE[what.partition("/")[0]]:
+                value = f"{one[counter] / 2**20:.1f} MB" if counter == "extra_memory" else f"{one[counter]:.2f}"
+                yield f"| {meaning} | {tuple(sizes.values())} | {threads} | {time_text(one['median'])} | {value} |"
 
 
 def table():
@@ -65,11 +87,15 @@ def table():
     for path in sorted((ROOT / "bench" / "results").glob("*.json")):
         result = json.loads(path.read_text())
         about, versions = result["machine"], result["peers"]["versions"]
-        lines += [f"{about['processor']}, {about['cores']} cores, {about['compiler']}; "
+        model = f" (family and model {about['family_and_model']})" if about.get("family_and_model") else ""
+        lines += [f"{about['processor']}{model}, {about['cores']} cores, {about['compiler']}; "
                   + ", ".join(f"{name} {version}" for name, version in versions.items())
                   + f". {result['date']}, commit {result['commit'][:10]}, `{result['command']}`.", "",
-                  "| task | shape | threads | dimix | over its floor | peer | peer's time | ratio |", "|---|---|---|---|---|---|---|---|"]
+                  "| task | shape | threads | dimix | over its floor | peer | peer's time | ratio | ratio at the floor |", "|---|---|---|---|---|---|---|---|---|"]
         lines += list(rows_of(result)) + [""]
+        bounds = list(bounds_of(result))
+        if bounds:
+            lines += ["| beside a bound | shape | threads | dimix | measured |", "|---|---|---|---|---|"] + bounds + [""]
     return "\n".join(lines)
 
 

@@ -27,8 +27,9 @@ def machine():
     for index in sorted(pathlib.Path("/sys/devices/system/cpu/cpu0/cache").glob("index*")):
         level, kind, size = ((index / name).read_text().strip() for name in ("level", "type", "size"))
         caches[f"L{level} {kind}"] = size
-    return {"processor": model[1] if model else "unknown", "cores": os.cpu_count(), "caches": caches,
-            "compiler": output_of("c++", "--version").partition("\n")[0]}
+    numbers = [re.search(rf"^{name}\s*:\s*(\d+)", text, re.M) for name in ("cpu family", "model")]  # virtual machines hide the name
+    return {"processor": model[1] if model else "unknown", "family_and_model": " ".join(found[1] for found in numbers if found),
+            "cores": os.cpu_count(), "caches": caches, "compiler": output_of("c++", "--version").partition("\n")[0]}
 
 
 def measurements(paths):

@@ -270,9 +270,7 @@ struct rows_of_logits {
                               drawn, run_on);
   }
   void maximum() {
-    run_on.for_each(B, [&](int, index_t b) {
-      for (index_t d = 0; d < D; ++d) highest(b, d) = highest_of(logits.data() + (b * D + d) * S);
-    });
+    bench::share_rows(run_on, B * D, [&](int, index_t row) { highest.data()[row] = highest_of(logits.data() + row * S); });
   }
 
   /// 64 maxima side by side, which the compiler keeps in vectors.

@@ -6,7 +6,7 @@
   python run.py --against build.json              values checked against those of bench_objective, from its --benchmark_out
 
 Every measurement has a process of its own, once with the C library's malloc as it is and once told to keep memory between calls
-(fresh pages cost as much as a sweep): "malloc" says which. Values have to agree with a reference in float64 to 1e-4; draws are checked in
+(fresh pages cost as much as a sweep): "malloc" says which. A peer whose library is not installed is skipped, and a sentence says so. Values have to agree with a reference in float64 to 1e-4; draws are checked in
 the mean."""
 
 import argparse
@@ -65,6 +65,14 @@ def values_of(path):
     return found
 
 
+def installed(task, peers):
+    """Of a task's peers those whose library is here; says which are not."""
+    missing = sorted({peer.split(".")[0] for peer in peers if not importlib.util.find_spec(peer.split(".")[0])})
+    for library in missing:
+        print(f"{task}: {library} is not installed, its peers are skipped", file=sys.stderr)
+    return [peer for peer in peers if peer.split(".")[0] not in missing]
+
+
 def print_table(results):
     print(f"{'task':20}{'shape':24}{'peer':26}{'malloc':9}{'median ms':>12}{'extra MB':>10}")
     for r in results:
@@ -94,12 +102,11 @@ def main():
         module = importlib.import_module(task)
         shapes = [tuple(map(int, s.split(","))) for s in asked.shapes.split(";")] if asked.shapes else [
             shape for name in asked.lists.split(",") for shape in getattr(module, name.upper())]
+        peers = installed(task, [peer for peer in module.PEERS if not asked.peers or peer in asked.peers.split(",")])
         for shape in shapes:
             if hasattr(module, "reference"):
                 expected[task, shape] = module.reference(shape)
-            for peer in module.PEERS:
-                if (asked.peers and peer not in asked.peers.split(",")) or not importlib.util.find_spec(peer.split(".")[0]):
-                    continue
+            for peer in peers:
                 for malloc in ("default", "kept"):
                     results.append(measure_in_process(task, peer, shape, malloc, asked))
                     print(f"{task} {peer} {malloc}", file=sys.stderr)

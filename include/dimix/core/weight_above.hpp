@@ -1,7 +1,7 @@
 // weight_above(x, top) = e^(x - top): the weight of a state in a draw, from its log-probability and a number near the largest one. A draw does
 // not need every bit of it (core/categorical.hpp promises 1e-5 of a probability), so that lanes of floats take it as a power of two,
 //   2^y,  y = (x - top) / ln 2,
-// at two thirds of the cost of exp (core/lanes.hpp): within 2e-7 + 1.4e-7 |x - top| of it, exactly 0 where x is -infinity, NaN where x is.
+// at three quarters of the cost of exp (core/lanes.hpp): within 2e-7 + 1.4e-7 |x - top| of it, exactly 0 where x is -infinity, NaN where x is.
 // Below 2^-126 it may be 0. Everything else takes exp.
 // Law (tests/core/categorical_lanes.cpp): this bound.
 #pragma once
