@@ -39,13 +39,13 @@ TEST_CASE("exact: distances of laws, and total correlation as the divergence fro
     const joint_law product = product_of_marginals(p);
     CHECK(total_correlation(p) == doctest::Approx(kl_divergence(p, product)).epsilon(1e-12));
     CHECK(total_correlation(product) < 1e-14);
-    CHECK(total_variation(p, q) <= std::sqrt(kl_divergence(p, q) / 2));
-    CHECK(total_variation(p, p) == 0);
+    CHECK(exact::total_variation(p, q) <= std::sqrt(kl_divergence(p, q) / 2));
+    CHECK(exact::total_variation(p, p) == 0);
   }
   joint_law point(states), other(states);
   point[3] = other[4] = 1;
   CHECK(kl_divergence(point, other) == infinity<double>());
-  CHECK(total_variation(point, other) == 1);
+  CHECK(exact::total_variation(point, other) == 1);
   CHECK(total_correlation(point) == 0);
 }
 
@@ -89,7 +89,7 @@ TEST_CASE("exact: intervals from samples hold the exact value as often as they s
     held[0] += marginal(samples, 1, 2, 0.9).holds(exact::marginals(p)(1, 2));
     held[1] += kl_divergence(samples, q, 0.9).holds(kl_divergence(p, q));
     held[2] += total_correlation(samples, 0.9).holds(total_correlation(p));
-    held[3] += total_variation(samples, q, 0.9).holds(total_variation(p, q));
+    held[3] += exact::total_variation(samples, q, 0.9).holds(exact::total_variation(p, q));
     CHECK(std::abs(exact::chi_square(samples, p)) < 4.5);
     CHECK(exact::chi_square(samples, q) > 4.5);
   }
@@ -105,7 +105,8 @@ TEST_CASE("bad input: what cannot be enumerated is refused with its number") {
   const joint_states states({2, 2}), others({4});
   const token outside[] = {0, 2};
   test_core::refuses<invalid_argument>([&] { states.index(view<const token, 1>(outside, 2)); }, {"x[1] = 2", "[0, 2)"});
-  test_core::refuses<invalid_argument>([&] { total_variation(joint_law(states), joint_law(others)); }, {"different sequences"});
+  test_core::refuses<invalid_argument>([&] { exact::total_variation(joint_law(states), joint_law(others)); },
+                                       {"different sequences"});
   test_core::refuses<invalid_argument>([] { points_of(uniform_latent{5}, 32); }, {"32 points", "5 axes", "100000"});
   const array<token, 2> x(3, 2);
   const sample_counts samples(states, x);

@@ -3,6 +3,7 @@
 
 #include <dimix/denoiser/hybrid.hpp>
 #include <dimix/denoiser/tabular.hpp>
+#include <dimix/exact.hpp>
 #include <dimix/sampler.hpp>
 
 #include "laws/backends.hpp"
@@ -137,40 +138,12 @@ void check_step_draws(const Process& process, double s, double t, Method method 
   }
 }
 
-/// The law of x_0 after a path, exactly: rows() of every state with a positive probability, pushed along the grid: S^D numbers.
+/// The law of x_0 after a path, exactly, on the backend under test: S^D numbers.
 template <class Method = dimix::ancestral, class Process, class Net>
 std::vector<double> exact_law(const Process& process, const Net& net, const dimix::time_grid& grid, index_t D,
                               Method method = {}) {
-  const index_t S = process.max_states();
-  std::vector<std::vector<token>> states;
-  for_each_sequence(D, S, [&](const auto& x) { states.push_back(x); });
-  const auto B = static_cast<index_t>(states.size());
-  array<token, 2> x_t(B, D);  // (S^D, D)
-  std::vector<double> law(states.size());
-  for (index_t b = 0; b < B; ++b) {
-    const auto& x = states[static_cast<std::size_t>(b)];
-    std::copy(x.begin(), x.end(), x_t.whole().row(b).data());
-    double p = 1;
-    for (index_t d = 0; d < D; ++d) p *= process.space().prior(d, x[static_cast<std::size_t>(d)]);
-    law[static_cast<std::size_t>(b)] = p;
-  }
   sampler<double, Process, Net, Method> steps(process, net, {}, method, on(1));
-  for (std::size_t n = 0; n + 1 < grid.size(); ++n) {
-    array<double, 1> s(B), t(B);  // (B)
-    s.fill(grid[n + 1]), t.fill(grid[n]);
-    const auto rows = steps.rows(x_t, s, t, no_latents<double>(B), static_cast<index_t>(n));  // (S^D, D, S)
-    std::vector<double> next(law.size());
-    for (std::size_t from = 0; from < law.size(); ++from) {
-      if (law[from] == 0) continue;
-      for (std::size_t to = 0; to < law.size(); ++to) {
-        double p = law[from];
-        for (index_t d = 0; d < D; ++d) p *= rows(static_cast<index_t>(from), d, states[to][static_cast<std::size_t>(d)]);
-        next[to] += p;
-      }
-    }
-    law = next;
-  }
-  return law;
+  return dimix::exact::law_after(steps, D, grid).p;
 }
 
 inline double total_variation(const std::vector<double>& p, const std::vector<double>& q) {

@@ -1,45 +1,7 @@
-// Whole paths: their exact law, λ per path and per step, and hybrids of two denoisers.
+// Whole paths: λ per path and per step, and hybrids of two denoisers. Their exact laws: tests/exact.
 #include "laws/sampler.hpp"
 
 using namespace dimix;
-
-namespace {
-
-/// TV between the data and N steps of the exact factorized denoiser.
-template <class Process>
-double distance_after(const Process& process, const laws::bit_pairs& data, index_t N, index_t S) {
-  const tabular<Process> net(process, data.sequences, data.law);
-  const auto law = laws::exact_law(process, net, uniform_grid(N), 2);
-  std::vector<double> truth(law.size());
-  for (index_t n = 0; n < 4; ++n)
-    truth[static_cast<std::size_t>(data.sequences(n, 0) + S * data.sequences(n, 1))] += data.law(n);
-  return laws::total_variation(law, truth);
-}
-
-}  // namespace
-
-TEST_CASE("laws: N steps of a factorized sampler miss two equal coins by 1/(2N), exactly") {
-  const forward_process process(absorbing<3>{}, log_linear{0});
-  for (index_t N : {1, 2, 4, 8, 16, 32, 64}) {
-    CAPTURE(N);
-    CHECK(std::abs(distance_after(process, laws::bit_pairs({0.5, 0, 0, 0.5}), N, 3) - 0.5 / static_cast<double>(N)) < 1e-12);
-    CHECK(std::abs(distance_after(process, laws::bit_pairs({0.45, 0.05, 0.05, 0.45}), N, 3) - 0.4 / static_cast<double>(N)) <
-          1e-12);
-  }
-}
-
-TEST_CASE("laws: N steps over uniform noise, against the recorded table") {
-  // α = 1 - t; the values of an independent computation with six digits
-  const forward_process process(uniform<2>{}, log_linear{0});
-  const std::vector<std::pair<index_t, double>> equal{{1, 0.5},       {2, 0.34},      {4, 0.197961}, {8, 0.103540},
-                                                      {16, 0.051930}, {32, 0.025734}, {64, 0.012741}};
-  for (auto [N, distance] : equal)
-    CHECK(std::abs(distance_after(process, laws::bit_pairs({0.5, 0, 0, 0.5}), N, 2) - distance) < 6e-7);
-  const std::vector<std::pair<index_t, double>> correlated{{1, 0.4},       {2, 0.263281},  {4, 0.142716}, {8, 0.069271},
-                                                           {16, 0.032726}, {32, 0.015638}, {64, 0.007605}};
-  for (auto [N, distance] : correlated)
-    CHECK(std::abs(distance_after(process, laws::bit_pairs({0.45, 0.05, 0.05, 0.45}), N, 2) - distance) < 6e-7);
-}
 
 TEST_CASE("laws: one position is exact at any number of steps, also of uneven length") {
   array<token, 2> sequences(3, 1);  // (n, 1)
@@ -56,17 +18,6 @@ TEST_CASE("laws: one position is exact at any number of steps, also of uneven le
   check(forward_process(absorbing<4>{}, log_linear{0}));
   check(forward_process(uniform<3>{}, log_linear{0}));
   check(forward_process(laws::skewed{}, laws::only_alpha{}));
-}
-
-TEST_CASE("laws: sample draws from the exact law of the path") {
-  const forward_process process(absorbing<3>{}, log_linear{0});
-  const laws::bit_pairs data({0.45, 0.05, 0.05, 0.45});
-  const tabular<forward_process<absorbing<3>, log_linear>> net(process, data.sequences, data.law);
-  const auto law = laws::exact_law(process, net, uniform_grid(3), 2);
-  const auto x = sample(process, net, {.batch = laws::draws(40000), .dims = 2, .steps = 3, .seed = 5}, laws::on(1));  // (B, D)
-  std::vector<double> counts(9);
-  for (index_t b = 0; b < x.extent(0); ++b) ++counts[static_cast<std::size_t>(x(b, 0) + 3 * x(b, 1))];
-  laws::check_frequencies("sequences", counts, law);
 }
 
 TEST_CASE("laws: λ once per path keeps the mixture, λ per step mixes it along the path") {
