@@ -54,7 +54,7 @@ TEST_CASE("phones: posteriors and entropies of three positions by enumeration") 
 }
 
 TEST_CASE("phones: the gap of one step is the total correlation, and likelihoods are those of the model") {
-  const index_t B = laws::draws(96), D = 10;
+  const index_t B = laws::draws(64), D = 10;
   const auto exact = model().entropy(D);
   const phones::denoiser net(model());
   const auto gap = factorization_gap(masked, net, all_masked(B, D), 1, 0, {{.seed = 1, .chunk = 128}}).divergence;
