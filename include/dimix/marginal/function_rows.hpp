@@ -89,8 +89,8 @@ struct mean_row {
       group.for_each(S, [&](auto s) {
         using number = decltype(read<Real>(weights, s));
         expect(group, soon, s);
-        const number before = k == 0 ? number(Real(0)) : read<Real>(so_far, s);
-        write(so_far, s, before + (fixed < 0 ? read<Real>(weights, s) * number(share) : number(Real(0))));
+        const number part_before = k == 0 ? number(Real(0)) : read<Real>(so_far, s);
+        write(so_far, s, part_before + (fixed < 0 ? read<Real>(weights, s) * number(share) : number(Real(0))));
       });
       group.sync();
       if (fixed >= 0 && group.leader()) so_far[fixed] += share;
