@@ -88,7 +88,7 @@ template <class Real, class Group, class Head, class Storage>
 DIMIX_HD kept_row<typename Head::template state<Real>, Real> keep_row(const Group& group, const Head& head,
                                                                       view<const Storage, 1> raw, const place& at,
                                                                       view<Real, 1> weights,
-                                                                      const typename Head::template state<Real>* similar) {
+                                                                      const typename Head::template state<Real>* similar = nullptr) {
   if constexpr (requires { head.template keep<Real>(group, raw, at, weights, *similar); })
     if (similar != nullptr) return head.template keep<Real>(group, raw, at, weights, *similar);
   if constexpr (requires { head.template keep<Real>(group, raw, at, weights); }) {
