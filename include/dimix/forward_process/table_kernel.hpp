@@ -131,11 +131,13 @@ struct table_reverse_row {
     const index_t S = kernel.to_s.extent(0);
     number sum = Real(0);
     index_t z = 0;
-    if constexpr (W > 1 && index_of<lane_index<W>, Row>)
-      for (; z + W <= S; z += W) {
-        const auto weights = weight(lane_index<W>{z});
-        for (int w = 0; w < W; ++w) sum += number(weights[w]) * read<Real>(kernel.to_s.row(z + w), a);
-      }
+    if constexpr (W > 1) {
+      if constexpr (index_of<lane_index<W>, Row>)
+        for (; z + W <= S; z += W) {
+          const auto weights = weight(lane_index<W>{z});
+          for (int w = 0; w < W; ++w) sum += number(weights[w]) * read<Real>(kernel.to_s.row(z + w), a);
+        }
+    }
     for (; z < S; ++z) sum += number(weight(z)) * read<Real>(kernel.to_s.row(z), a);
     return sum;
   }

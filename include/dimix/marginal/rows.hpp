@@ -13,13 +13,13 @@ struct no_visit {
   DIMIX_HD void operator()(const Group&, const Row&, index_t, index_t, index_t) const {}
 };
 
-/// Targets are looked up in lanes where log p is more than what stands in memory.
-template <class At>
-concept gathers = requires(At k, token (*at)(index_t)) {
-  gathered(k, at);
+/// Targets are looked up in lanes where the row takes them and log p is more than what stands in memory.
+template <class At, class Row>
+concept gathers = requires(const Row row, At k, token (*at)(index_t)) {
+  row.log_prob(gathered(k, at));
 };
 template <class At, class Row>
-concept index_of_targets = std::is_same_v<At, index_t> || (has_prob<Row> && gathers<At>);
+concept index_of_targets = std::is_same_v<At, index_t> || (has_prob<Row> && gathers<At, Row>);
 
 /// Row (b, stretch of positions): of every position the normalisers of all components of the chunk, what they say of the targets and the
 /// log-marginals over the chunk, all while its outputs are in the cache. tile: the weights of one component, then the sum over m of π_m p_md(s)

@@ -139,11 +139,11 @@ struct team_group {
     return x.each[0];
   }
 
-  /// op over the x of lanes that differ in the lowest log2(width) bits, in all of them.
+  /// op over the x of lanes that differ in the lowest log2(lanes) bits, in all of them.
   DIMIX_EXEC_CHECK_DISABLE
   template <class T, class Op>
-  DIMIX_HD T butterfly(T x, int width, Op op) const {
-    for (int mask = 1; mask < width; mask *= 2) {
+  DIMIX_HD T butterfly(T x, int lanes, Op op) const {
+    for (int mask = 1; mask < lanes; mask *= 2) {
       const T other = threads.exchange(x, mask);
       x = threads.lane() & mask ? op(other, x)
                                 : op(x, other);  // one order for both, or a NaN would leave them with different results
