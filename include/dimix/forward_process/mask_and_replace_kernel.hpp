@@ -106,7 +106,8 @@ struct mask_and_replace_row {
 
   DIMIX_HD static mask_and_replace_row make(const Kernel& kernel, index_t d, token y, const Row& denoised) {
     using std::exp, std::log;
-    const auto &hidden = kernel.hidden, &redrawn = kernel.redrawn;
+    const auto& hidden = kernel.hidden;
+    const auto& redrawn = kernel.redrawn;
     mask_and_replace_row row{denoised, kernel,  d,       y,       log1m_exp(smaller(denoised.log_prob(kernel.space.mask()), Real(0))),
                              Real(0),  false,   Real(0), Real(0), Real(0),
                              Real(0),  Real(0)};

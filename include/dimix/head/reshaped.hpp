@@ -141,7 +141,8 @@ struct reshaped_head {
     const auto given = base.template row<Real>(raw, at, seen.inner);
     if (given.fixed() >= 0) return {seen, Real(1)};
     const auto scaled = cut_off<Real>(group, given, seen);
-    const kept_row<Real, Real> kept = keep_softmax<Real>(group, count, scaled, weights);
+    const kept_row<Real, Real> kept =
+        keep_exponentials<Real>(group, count, scaled, weights, -infinity<Real>(), [](auto) { return Real(0); });
     seen.log_normaliser = kept.state;
     return {seen, kept.each};
   }

@@ -34,19 +34,19 @@ DIMIX_HD Real log_sum_exp(const Group& group, index_t n, const Value& value) {
   return exp_sum_of<Real>(group, n, value).log();
 }
 
-/// The same with the exponentials kept: weights (n) holds exp(value(i) - top), and p(i) = weights[i] times `each`; all raw (n) are looked at. guess: what a similar row
-/// had for a state; if it is close, no maximum is looked for and top is the guess. -infinity is none.
+/// The same of n values with the exponentials kept: weights (n) holds exp(value(i) - top), and p(i) = weights[i] times `each`. guess: what a
+/// similar row had for a state; if it is close, no maximum is looked for and top is the guess. -infinity is none. doubt(i): NaN where what value
+/// i was made of is not finite, else 0.
 DIMIX_EXEC_CHECK_DISABLE
-template <std::floating_point Real, class Group, class Value, class Storage>
-DIMIX_HD kept_row<Real, Real> keep_softmax(const Group& group, view<const Storage, 1> raw, const Value& value,
-                                           view<Real, 1> weights, Real guess) {
+template <std::floating_point Real, class Group, class Value, class Doubt>
+DIMIX_HD kept_row<Real, Real> keep_exponentials(const Group& group, index_t n, const Value& value, view<Real, 1> weights, Real guess,
+                                                const Doubt& doubt) {
   using std::log;
-  const index_t n = raw.extent(0);
   const auto keep_above = [&](Real top) {
     return group.reduce(n, Real(0), plus{}, [=]<index_into<Value> At>(At i) {
-      const auto weight = exp_above<Real, Value>{value, top}(i), output = read<Real>(raw, i);
+      const auto weight = exp_above<Real, Value>{value, top}(i), beside = weight + doubt(i);
       write(weights, i, weight);
-      return weight + (output - output);  // NaN where an output is not finite
+      return beside;
     });
   };
   Real top = guess, total = is_finite(guess) ? keep_above(guess) : Real(0);
@@ -55,6 +55,16 @@ DIMIX_HD kept_row<Real, Real> keep_softmax(const Group& group, view<const Storag
     total = keep_above(top);
   }
   return {top + log(total), Real(1) / total, Real(0) * total};
+}
+/// Of a row of outputs (n), all of which are looked at.
+DIMIX_EXEC_CHECK_DISABLE
+template <std::floating_point Real, class Group, class Value, class Storage>
+DIMIX_HD kept_row<Real, Real> keep_softmax(const Group& group, view<const Storage, 1> raw, const Value& value, view<Real, 1> weights,
+                                           Real guess) {
+  return keep_exponentials<Real>(group, raw.extent(0), value, weights, guess, [=](auto i) {
+    const auto output = read<Real>(raw, i);
+    return output - output;
+  });
 }
 
 /// The backward with slopes of the form slope(s, p) + certain(s), of which the second ones sum to `certain_total`: one evaluation of prob(s),
