@@ -132,8 +132,14 @@ class experiment {
                dimix::latent_scope scope = dimix::latent_scope::per_path, const dimix::time_grid& grid = {}) const {
     if (w > 0) name += ", w = " + support::fixed(w, w == std::floor(w) ? 0 : 2);
     const auto start = std::chrono::steady_clock::now();
-    const token_batch images = make_images(
-        net, {.batch = chosen_.samples, .dims = images_.train.dims(), .steps = calls, .seed = seed64() + 2, .scope = scope, .grid = grid}, w);
+    const token_batch images = make_images(net,
+                                           {.batch = chosen_.samples,
+                                            .dims = images_.train.dims(),
+                                            .steps = calls,
+                                            .seed = seed64() + 2,
+                                            .scope = scope,
+                                            .grid = grid},
+                                           w);
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     quality judged = meter_(images);
     if (chosen_.classes) judged.accuracy = meter_.accuracy(images, wanted_);

@@ -27,7 +27,8 @@ std::optional<settings> parse(int argc, char** argv) {
   line.add("components", "M, draws of λ per item in training", chosen.components);
   line.add("classes", "networks are trained with the labels, 10 % of them dropped, and asked for a class", chosen.classes);
   line.add("guidance",
-           "with --classes: weights w of classifier-free guidance to sample with; w grows along a path, from 0 at its first call; with one call it is w",
+           "with --classes: weights w of classifier-free guidance to sample with; w grows along a path, from 0 at its first "
+           "call; with one call it is w",
            guidance);
   line.add("sampler", "ancestral | confidence (absorbing): MaskGIT's, the likeliest tokens first, with noise", chosen.sampler);
   line.add("planned", "absorbing: the teacher at planned times too (dimix/diagnostics/planner.hpp)", chosen.planned);

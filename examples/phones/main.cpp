@@ -28,12 +28,10 @@ struct sample_quality {
 template <class Process>
 sample_quality quality_of(const settings& chosen, const trigram& model, const Process& process, const denoiser& net,
                           const dimix::time_grid& grid, const dimix::cpu& run_on) {
-  const auto x = dimix::sample(process, net,
-                               {.batch = chosen.samples,
-                                .dims = chosen.length,
-                                .seed = static_cast<std::uint64_t>(chosen.seed),
-                                .grid = grid},
-                               run_on);  // (samples, D)
+  const auto x = dimix::sample(
+      process, net,
+      {.batch = chosen.samples, .dims = chosen.length, .seed = static_cast<std::uint64_t>(chosen.seed), .grid = grid},
+      run_on);  // (samples, D)
   double impossible = 0, cost = 0;
   for (index_t b = 0; b < chosen.samples; ++b) {
     const double log_p = model.log_likelihood(x.whole().row(b));
@@ -63,9 +61,10 @@ int main(const settings& chosen) {
   likelihoods.add({"any-order bound", with_error(mean_of(dimix::any_order_bound(process, net, x, {{.seed = seed}, 4}, run_on))),
                    support::fixed(exact.joint, 3)});
   likelihoods.add({"bound of 8 equal steps",
-                   with_error(mean_of(dimix::path_bound(process, net, x, dimix::uniform_grid(8), {{.seed = seed}}, run_on))), ""});
+                   with_error(mean_of(dimix::path_bound(process, net, x, dimix::uniform_grid(8), {{.seed = seed}}, run_on))),
+                   ""});
   likelihoods.add({"bound of 1 step",
-                   with_error(mean_of(dimix::path_bound(process, net, x, dimix::uniform_grid(1), {{.seed = seed}}, run_on))), 
+                   with_error(mean_of(dimix::path_bound(process, net, x, dimix::uniform_grid(1), {{.seed = seed}}, run_on))),
                    support::fixed(exact.alone, 3)});
   std::fputs(likelihoods.text().c_str(), stdout);
 
@@ -73,8 +72,8 @@ int main(const settings& chosen) {
   noise.fill(mask);
   const dimix::time_grid candidates = dimix::uniform_grid(chosen.candidates);
   const auto gaps = dimix::factorization_gaps(process, net, noise, candidates, {{.seed = seed}}, run_on);
-  std::printf("\nFactorization gap of one step: %s nats, exact %.3f\n\n", with_error(gaps(0, chosen.candidates).divergence).c_str(),
-              exact.alone - exact.joint);
+  std::printf("\nFactorization gap of one step: %s nats, exact %.3f\n\n",
+              with_error(gaps(0, chosen.candidates).divergence).c_str(), exact.alone - exact.joint);
   const auto costs = costs_of(gaps);
   support::table plans({"calls", "gaps, equal", "planned", "nats a phone, equal", "planned", "impossible, equal", "planned"});
   dimix::sampling_plan shown;
@@ -85,8 +84,9 @@ int main(const settings& chosen) {
     const auto plan = best_plan(candidates, costs, steps);
     const auto by_equal = quality_of(chosen, model, process, net, dimix::uniform_grid(steps), run_on);
     const auto by_plan = quality_of(chosen, model, process, net, plan, run_on);
-    plans.add({std::to_string(steps), support::fixed(equal, 3), support::fixed(plan.cost(), 3), support::fixed(by_equal.cost, 3),
-               support::fixed(by_plan.cost, 3), support::fixed(by_equal.impossible, 3), support::fixed(by_plan.impossible, 3)});
+    plans.add({std::to_string(steps), support::fixed(equal, 3), support::fixed(plan.cost(), 3),
+               support::fixed(by_equal.cost, 3), support::fixed(by_plan.cost, 3), support::fixed(by_equal.impossible, 3),
+               support::fixed(by_plan.impossible, 3)});
     if (steps == 4) shown = plan;
   }
   plans.add({"exact", "0", "0", support::fixed(exact.joint / static_cast<double>(D), 3), "", "0", ""});

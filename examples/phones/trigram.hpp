@@ -36,8 +36,8 @@ class trigram {
                                       "/trigram.npy is not of shape (42, 42, 41)");
     std::ifstream in(folder + "/symbols.txt");
     for (std::string name; std::getline(in, name);) names_.push_back(name);
-    dimix::expects<dimix::file_error>(static_cast<index_t>(names_.size()) == symbols, folder, "/symbols.txt does not hold ", symbols,
-                                      " names");
+    dimix::expects<dimix::file_error>(static_cast<index_t>(names_.size()) == symbols, folder, "/symbols.txt does not hold ",
+                                      symbols, " names");
   }
 
   const std::string& name(token s) const { return names_[static_cast<std::size_t>(s)]; }
@@ -57,7 +57,8 @@ class trigram {
       for (index_t d = 0; d < D; ++d) {
         const view<const token, 1> so_far = x.whole().row(b);
         x(b, d) = dimix::draw_categorical(
-            symbols, [&](index_t s) { return std::log(p(before(so_far, d - 2), before(so_far, d - 1), static_cast<token>(s))); },
+            symbols,
+            [&](index_t s) { return std::log(p(before(so_far, d - 2), before(so_far, d - 1), static_cast<token>(s))); },
             dimix::rng{seed}(dimix::purpose::data, static_cast<std::uint64_t>(b), 0, 0, d));
       }
     return x;

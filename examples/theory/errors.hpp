@@ -61,7 +61,7 @@ double telescoping_bound(const Process& process, const toy& data, index_t steps)
   const dimix::time_grid grid = dimix::uniform_grid(steps);
   double sum = 0;
   for (std::size_t n = 0; n + 1 < grid.size(); ++n)
-    sum += dimix::exact::step_gap(process, law, grid[n + 1], grid[n]).total_variation;
+    sum += dimix::exact::factorization_gap(process, law, grid[n], grid[n + 1]).variation;
   return sum;
 }
 

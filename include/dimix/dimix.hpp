@@ -53,9 +53,9 @@
 #include <dimix/sampler/blocks.hpp>               // from left to right in blocks
 #include <dimix/sampler/first_hitting.hpp>        // one reveal at a time, at exact times
 #include <dimix/sampler/gillespie.hpp>            // jumps at their own times: exact
+#include <dimix/sampler/plan.hpp>                 // where to stop, as a value that can be written down
 #include <dimix/sampler/predictor_corrector.hpp>  // noise forth and back after a step
 #include <dimix/sampler/queued_path.hpp>          // whole paths that the host does not decide about
-#include <dimix/sampler/plan.hpp>                 // where to stop, as a value that can be written down
 #include <dimix/sampler/remasking.hpp>            // hide again, to decide anew
 #include <dimix/sampler/reveal.hpp>               // choose which positions are revealed: MaskGIT and its kin
 

@@ -44,8 +44,10 @@ TEST_CASE("conformance: a race with float exponentials never draws what is rare"
   CHECK(best_of_rare < worst_of_common);  // no pair of uniforms lets the rare state win
 
   const float log_p[2] = {static_cast<float>(std::log1p(-rare)), static_cast<float>(std::log(rare))};
-  const double share = share_of_words(
-      [&](std::uint64_t word) { return draw_categorical(2, [&](index_t s) { return log_p[s]; }, words(0, word)) == 1; });
+  const double share = share_of_words([&](std::uint64_t word) {
+    return draw_categorical(
+               2, [&](index_t s) { return log_p[s]; }, words(0, word)) == 1;
+  });
   CHECK(share == doctest::Approx(rare).epsilon(1e-5));
 }
 
@@ -54,7 +56,9 @@ TEST_CASE("conformance: logits stored in bfloat16 are not drawn from with bfloat
   const bfloat16 raw[2] = {bfloat16(0.0f), bfloat16(-9.0f)};
   const double p = std::exp(-9.0) / (1 + std::exp(-9.0));
   int wins = 0;
-  const auto noise = [](int k) { return static_cast<float>(bfloat16(-std::log(-std::log((static_cast<float>(k) + 0.5f) / 256)))); };
+  const auto noise = [](int k) {
+    return static_cast<float>(bfloat16(-std::log(-std::log((static_cast<float>(k) + 0.5f) / 256))));
+  };
   for (int i = 0; i < 256; ++i)
     for (int j = 0; j < 256; ++j) wins += static_cast<float>(raw[1]) + noise(i) > noise(j);
   CHECK(wins == 0);
@@ -107,6 +111,7 @@ TEST_CASE("conformance: uniform numbers stay off 0 and 1") {
     CHECK_FALSE(bernoulli(0, word));
     CHECK(bernoulli(1, word));
     // a state of probability 0 is not drawn at either end
-    CHECK(draw_categorical(3, [](index_t s) { return s == 1 ? 0.0f : -infinity<float>(); }, words(word, word)) == 1);
+    CHECK(draw_categorical(
+              3, [](index_t s) { return s == 1 ? 0.0f : -infinity<float>(); }, words(word, word)) == 1);
   }
 }

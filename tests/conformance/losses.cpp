@@ -14,8 +14,8 @@ namespace {
 /// Raw outputs (B, M, D, S) of a masked model with the mask last, x_t (B, D) with some of it shown, and data (B, D).
 struct masked_case {
   index_t B, M, D, S;
-  array<double, 4> raw;       // (B, M, D, S)
-  array<token, 2> x_t, x_0;   // (B, D)
+  array<double, 4> raw;      // (B, M, D, S)
+  array<token, 2> x_t, x_0;  // (B, D)
   masked_case(index_t items, index_t components, index_t dims, index_t states)
       : B(items), M(components), D(dims), S(states), raw(B, M, D, S), x_t(B, D), x_0(B, D) {
     laws::fill_noise(raw, 9, 2.0);
@@ -59,7 +59,7 @@ TEST_CASE("conformance: the mask has no probability, and what shows costs nothin
 
   // nor does it reach the gradient of the bound
   const forward_process process(absorbing<5>{}, log_linear{0});
-  array<double, 1> t(3);              // (3)
+  array<double, 1> t(3);               // (3)
   array<double, 4> slope(3, 1, 6, 5);  // (3, 1, 6, 5)
   t.fill(0.6);
   nelbo<double>(process, given.head(), given.x_0, given.x_t, t, given.raw, cpu{}, slope.whole());

@@ -2,8 +2,6 @@
 #include <dimix/denoiser/tabular.hpp>
 #include <dimix/dimix.hpp>
 
-#include <mutex>
-
 #include "laws/reveal.hpp"
 
 using namespace dimix;
@@ -88,9 +86,9 @@ TEST_CASE("conformance: a sequence does not depend on the batch around it") {
 // bionemo-moco MDLM.step: a temperature on unmasked tokens without renormalising changes how often a position is revealed.
 TEST_CASE("conformance: temperature does not change how often a position is revealed") {
   const laws::fixed_rows flat{{{std::log(.6), std::log(.3), std::log(.1), 0}}};
-  tokens x(1, 1);                                 // (1, 1)
-  array<double, 1> s(1), t(1);                    // (1)
-  array<double, 3> no_latents(1, 1, 0);           // (1, 1, 0)
+  tokens x(1, 1);                        // (1, 1)
+  array<double, 1> s(1), t(1);           // (1)
+  array<double, 3> no_latents(1, 1, 0);  // (1, 1, 0)
   x.fill(3), s.fill(0.4), t.fill(0.8);
   for (const double tau : {0.5, 1.0, 2.0}) {
     const under_head tempered_net(flat, tempered{subs{3}, tau, 4});
@@ -107,7 +105,8 @@ TEST_CASE("conformance: temperature does not change how often a position is reve
 TEST_CASE("conformance: one step is legal everywhere, and reveals everything") {
   const auto all_shown = [](const tokens& x) { return std::count(x.begin(), x.end(), 3) == 0; };
   CHECK(all_shown(sample(masked, net, {.batch = 3, .dims = 5, .steps = 1})));
-  CHECK(all_shown(sample_reveal(masked, net, {.batch = 3, .dims = 5, .steps = 1}, cpu{}, noisy_order{confidence_order{}, linear_decay{4.5}})));
+  CHECK(all_shown(sample_reveal(masked, net, {.batch = 3, .dims = 5, .steps = 1}, cpu{},
+                                noisy_order{confidence_order{}, linear_decay{4.5}})));
   CHECK(std::isfinite(step_ramp{3, 1}(0, 1.0)));
   CHECK(linear_decay{4.5}(1) == 0);
   CHECK(std::isnan(0.0 / static_cast<double>(1 - 1)));  // indice / (len - 1) of the only step
@@ -150,10 +149,12 @@ TEST_CASE("conformance: entropy and margin reveal the most certain position firs
 // llama.cpp: temperature 0 still samples.
 TEST_CASE("conformance: at temperature 0 nothing is left to chance") {
   const auto greedy = [](std::uint64_t seed) {
-    return sample_reveal(masked, net, {.batch = 2, .dims = 6, .steps = 3, .seed = seed}, cpu{}, noisy_order{confidence_order{}, fixed_temperature{0}}, by_schedule{}, most_probable{});
+    return sample_reveal(masked, net, {.batch = 2, .dims = 6, .steps = 3, .seed = seed}, cpu{},
+                         noisy_order{confidence_order{}, fixed_temperature{0}}, by_schedule{}, most_probable{});
   };
   const auto warm = [](std::uint64_t seed) {
-    return sample_reveal(masked, net, {.batch = 2, .dims = 6, .steps = 3, .seed = seed}, cpu{}, noisy_order{confidence_order{}, linear_decay{2}});
+    return sample_reveal(masked, net, {.batch = 2, .dims = 6, .steps = 3, .seed = seed}, cpu{},
+                         noisy_order{confidence_order{}, linear_decay{2}});
   };
   CHECK(greedy(1) == greedy(2));
   CHECK_FALSE(warm(1) == warm(2));
@@ -225,8 +226,8 @@ TEST_CASE("conformance: summed jumps belong to ordered states, elsewhere only a 
   const to_one certain;
   sampler<double, std::decay_t<decltype(letters)>, to_one, tau_leaping<single_jump>> jumping(letters, certain);
   sampler_state state{3};
-  tokens x(400, 1);                   // (400, 1)
-  array<double, 1> s(400), t(400);    // (400)
+  tokens x(400, 1);                 // (400, 1)
+  array<double, 1> s(400), t(400);  // (400)
   s.fill(0.001), t.fill(0.02);
   jumping.step(state, x, s, t, laws::ids(400));
   const auto at = [&](token a) { return std::count(x.begin(), x.end(), a); };
@@ -239,8 +240,8 @@ TEST_CASE("conformance: summed jumps belong to ordered states, elsewhere only a 
 TEST_CASE("conformance: a corrector where rates are unbounded is refused, not computed") {
   sampler<double, std::decay_t<decltype(masked)>, laws::some_net<absorbing<4>>, euler> steps(masked, net);
   sampler_state state{1};
-  tokens x(2, 3);                              // (2, 3)
-  array<double, 1> t(2), noise(2);             // (2)
+  tokens x(2, 3);                   // (2, 3)
+  array<double, 1> t(2), noise(2);  // (2)
   x.fill(1), noise.fill(0.1);
   CHECK_THROWS_AS(steps.correct(state, x, t, noise, laws::ids(2)), invalid_argument);
   t.fill(1);

@@ -104,7 +104,8 @@ TEST_CASE("conformance: tables of transitions are probabilities at any times, an
     }
     double off = 0;
     for (token y = 0; y < S; ++y)
-      off = std::max(off, std::abs(row[static_cast<std::size_t>(y)] - static_cast<double>(process.between<float>(0, 1).transition(0, 3, y))));
+      off = std::max(off, std::abs(row[static_cast<std::size_t>(y)] -
+                                   static_cast<double>(process.between<float>(0, 1).transition(0, 3, y))));
     return off;
   };
   CHECK(off_after_steps(24) < 3e-6);

@@ -98,15 +98,15 @@ TEST_CASE("exact: the error of a path is at most the sum of its steps' gaps") {
       for (const time_grid& grid : grids) {
         const random_joint joint(2, 3, seed);
         const joint_law data = joint.over(process.space());
-        double bound = 0, bits = 0;
+        double bound = 0, nats = 0;
         for (std::size_t n = 0; n + 1 < grid.size(); ++n) {
-          const auto gap = exact::step_gap(process, data, grid[n + 1], grid[n]);
-          CHECK(gap.total_variation <= std::sqrt(gap.kl / 2) + 1e-12);
-          bound += gap.total_variation, bits += gap.kl;
+          const auto gap = exact::factorization_gap(process, data, grid[n], grid[n + 1]);
+          CHECK(gap.variation <= std::sqrt(gap.divergence / 2) + 1e-12);
+          bound += gap.variation, nats += gap.divergence;
         }
         const double error = path_error(process, joint, grid);
         CHECK(error <= bound + 1e-12);
-        CHECK(error <= std::sqrt(bits / 2) + 1e-12);
+        CHECK(error <= std::sqrt(nats / 2) + 1e-12);
       }
   };
   check(forward_process(absorbing<>{4}, log_linear{0}));

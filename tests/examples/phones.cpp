@@ -75,7 +75,8 @@ TEST_CASE("phones: the gap of one step is the total correlation, and likelihoods
   double steps = 0;
   for (index_t i = 0; i < 4; ++i) steps += gaps(i, i + 1).divergence.mean;
   for (index_t b = 0; b < B; ++b) off(b) = path(b) - truth(b);
-  INFO("path " << mean_of(path).mean << ", off by " << mean_of(off).mean << " +- " << mean_of(off).standard_error << ", gaps " << steps);
+  INFO("path " << mean_of(path).mean << ", off by " << mean_of(off).mean << " +- " << mean_of(off).standard_error << ", gaps "
+               << steps);
   CHECK(mean_of(off).covers(steps, 5));
   CHECK(steps < gap.mean);
   // one step of the product: the likelihood is that of the marginals, without error

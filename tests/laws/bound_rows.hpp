@@ -63,8 +63,20 @@ void check_bound_rows(const Device& device, const Process& process, const Head& 
     check("norm of the signal", signal_norm_row<float, Kernel>{k, {total_rates.data(), B}, clean, now, of_rows(values)}, 0);
     check("score entropy", score_entropy_row<float, Kernel>{k, rate, clean, now, given, of_rows(values), gradient, 1.0f}, tile);
     check("bound of one jump",
-          ct_elbo_row<float, Head, Kernel>{head, k, rate, {norms.data(), B}, clean, now, given, of_rows(values), of_rows(signal),
-                                           of_rows(cross_entropy), gradient, 1.0f, 1.0f, 0.1f},
+          ct_elbo_row<float, Head, Kernel>{head,
+                                           k,
+                                           rate,
+                                           {norms.data(), B},
+                                           clean,
+                                           now,
+                                           given,
+                                           of_rows(values),
+                                           of_rows(signal),
+                                           of_rows(cross_entropy),
+                                           gradient,
+                                           1.0f,
+                                           1.0f,
+                                           0.1f},
           tile);
   });
 }

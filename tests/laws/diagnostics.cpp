@@ -16,7 +16,8 @@ struct random_table {
   random_table() : sequences(27, 3), law(27) {
     double total = 0;
     for (index_t n = 0; n < 27; ++n) {
-      sequences(n, 0) = static_cast<token>(n / 9), sequences(n, 1) = static_cast<token>(n / 3 % 3), sequences(n, 2) = static_cast<token>(n % 3);
+      sequences(n, 0) = static_cast<token>(n / 9), sequences(n, 1) = static_cast<token>(n / 3 % 3),
+                   sequences(n, 2) = static_cast<token>(n % 3);
       total += law(n) = std::pow(laws::uniform_number(5, n), 6);
     }
     for (double& p : law) p /= total;
@@ -109,12 +110,13 @@ TEST_CASE("diagnostics: the factorization gap of every step is the expected tota
   const auto gaps = factorization_gaps<double>(masked, teacher, all_masked(B, 3, 3), times, {{.seed = 3}});
   for (index_t i = 0; i < 3; ++i)
     for (index_t j = i + 1; j < 4; ++j)
-      check_covers("gap", gaps(i, j).divergence, data_law.gap(times[static_cast<std::size_t>(i)], times[static_cast<std::size_t>(j)]));
+      check_covers("gap", gaps(i, j).divergence,
+                   data_law.gap(times[static_cast<std::size_t>(i)], times[static_cast<std::size_t>(j)]));
 }
 
 TEST_CASE("diagnostics: by count, a step that reveals one position loses nothing") {
-  const auto gaps = factorization_gaps<double>(masked, teacher, all_masked(laws::draws(2000), 3, 3), counting_grid(log_linear{0}, 3),
-                                               {{.seed = 3}, true});
+  const auto gaps = factorization_gaps<double>(masked, teacher, all_masked(laws::draws(2000), 3, 3),
+                                               counting_grid(log_linear{0}, 3), {{.seed = 3}, true});
   for (index_t i = 0; i < 3; ++i) {
     CHECK(gaps(i, i + 1).divergence.mean < 1e-12);
     CHECK(gaps(i, i + 1).variation.mean < 1e-12);
@@ -196,7 +198,8 @@ TEST_CASE("diagnostics: the nested gap lies between its bounds, and is zero for 
   array<token, 2> many(B, 3);  // (B, 3)
   for (index_t b = 0; b < B; ++b) std::copy_n(x_t, 3, many.whole().row(b).data());
   const auto bounds = nested_gap<double>(redrawn, redrawn_teacher, many, t, u, s, {{.seed = 2}, 128});
-  INFO("exact " << exact << " in " << bounds.low.mean << " +- " << bounds.low.standard_error << ", " << bounds.high.mean << " +- " << bounds.high.standard_error);
+  INFO("exact " << exact << " in " << bounds.low.mean << " +- " << bounds.low.standard_error << ", " << bounds.high.mean
+                << " +- " << bounds.high.standard_error);
   CHECK(exact > 0.01);
   CHECK(bounds.low.low(4) < exact);
   CHECK(bounds.high.high(4) > exact);
@@ -213,7 +216,8 @@ TEST_CASE("diagnostics: the nested gap lies between its bounds, and is zero for 
 TEST_CASE("diagnostics: the path bound is the entropy and what the steps lose") {
   const auto x = data_law.sample(laws::draws(6000));
   const auto bound = mean_of(path_bound<double>(masked, teacher, x, {1, 0.6, 0.2, 0}, {{.seed = 4}, 2}));
-  check_covers("three steps", bound, data_law.entropy(7) + data_law.gap(1, 0.6) + data_law.gap(0.6, 0.2) + data_law.gap(0.2, 0));
+  check_covers("three steps", bound,
+               data_law.entropy(7) + data_law.gap(1, 0.6) + data_law.gap(0.6, 0.2) + data_law.gap(0.2, 0));
   // noise that redraws: never below the entropy, and near it with many steps
   const auto few = data_law.sample(300);
   const auto redraws = mean_of(path_bound<double>(redrawn, redrawn_teacher, few, uniform_grid(32), {{.seed = 4}, 2}));
@@ -237,13 +241,15 @@ TEST_CASE("diagnostics: log-likelihood of a mixture in one step") {
   array<token, 2> ones(200, 2);  // (200, 2)
   std::fill(ones.begin(), ones.end(), 1);
   SUBCASE("a finite law has no error") {
-    const auto seen = one_step_likelihood<double>(process, same_chance<weighted_latent<double>>{{three_weights}}, ones.whole().slice(0, 1), {});
+    const auto seen = one_step_likelihood<double>(process, same_chance<weighted_latent<double>>{{three_weights}},
+                                                  ones.whole().slice(0, 1), {});
     CHECK(seen[0].plain == doctest::Approx(std::log(0.5 * 0.04 + 0.3 * 0.25 + 0.2 * 0.64)).epsilon(1e-12));
     CHECK(seen[0].jackknife == seen[0].plain);
     CHECK(seen[0].standard_error == 0);
   }
   SUBCASE("drawn λ: E λ^2 = 1/3, the jackknife is nearer, the error is that of the scatter") {
-    const auto seen = one_step_likelihood<double>(process, same_chance<uniform_latent>{uniform_latent{1}}, ones, {.seed = 6, .components = 40});
+    const auto seen = one_step_likelihood<double>(process, same_chance<uniform_latent>{uniform_latent{1}}, ones,
+                                                  {.seed = 6, .components = 40});
     running_mean plain, jack, error;
     for (const auto& one : seen) plain.add(one.plain), jack.add(one.jackknife), error.add(one.standard_error);
     CHECK(plain.result().mean < std::log(1.0 / 3));
@@ -263,7 +269,8 @@ TEST_CASE("diagnostics: log-likelihood of a mixture in one step") {
     const auto rows = steps.rows(data_law.sequences, zero, one, view<const double, 3>(nullptr, 27, 1, 0));  // (27, 3, 3)
     for (index_t n = 0; n < 27; ++n) exact += rows(n, 0, 1) * rows(n, 1, 2) * rows(n, 2, 0) / 27;
     running_mean jack;
-    for (const auto& seen : one_step_likelihood<double>(remembers, net, x, {.seed = 7, .components = 64})) jack.add(seen.jackknife);
+    for (const auto& seen : one_step_likelihood<double>(remembers, net, x, {.seed = 7, .components = 64}))
+      jack.add(seen.jackknife);
     INFO(jack.result().mean << " +- " << jack.result().standard_error << ", exact " << std::log(exact));
     CHECK(jack.result().standard_error > 1e-4);
     CHECK(jack.result().covers(std::log(exact), 4));

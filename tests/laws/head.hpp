@@ -11,8 +11,8 @@ namespace laws {
 /// log p in lanes, where a row takes them.
 template <class Row, class Real>
 void write_log_row(const Row& row, view<Real, 1> to) {
-  dimix::vector_group<Real>{}.for_each(
-      to.extent(0), [&]<dimix::index_of<Row> At>(At s) { dimix::write(to, s, row.log_prob(s)); });
+  dimix::vector_group<Real>{}.for_each(to.extent(0),
+                                       [&]<dimix::index_of<Row> At>(At s) { dimix::write(to, s, row.log_prob(s)); });
 }
 
 /// Rows sum to 1, backward is the derivative, a fixed row has none, and every group says the same.
@@ -94,8 +94,8 @@ void check_head(const Head& head, index_t S, dimix::place at, std::uint64_t seed
   const auto kept = dimix::keep_row(vectors, head, given, at, weights.whole());
   if (row.fixed() < 0)
     for (index_t s = 0; s < S; ++s)
-      groups.see(std::abs(static_cast<double>(weights(s) * kept.each) - std::exp(static_cast<double>(row.log_prob(s)))),
-                 "kept", s);
+      groups.see(std::abs(static_cast<double>(weights(s) * kept.each) - std::exp(static_cast<double>(row.log_prob(s)))), "kept",
+                 s);
   groups.check("every group says the same", 64 * ulp * (1 + spread));
 }
 

@@ -56,8 +56,8 @@ TEST_CASE("laws: where alpha reaches 0 the bound of a random prior does too, in 
     for (index_t b = 0; b < B; ++b)
       values.see(std::abs(wide(b) - static_cast<double>(narrow(b))) / (1e-30 + wide(b)), "b =", b);
     for (index_t i = 0; i < slope.size(); ++i)
-      slopes.see(std::abs(slope.data()[i] - static_cast<double>(slope_float.data()[i])) / (1 + std::abs(slope.data()[i])), "i =",
-                 i);
+      slopes.see(std::abs(slope.data()[i] - static_cast<double>(slope_float.data()[i])) / (1 + std::abs(slope.data()[i])),
+                 "i =", i);
     values.check("values of float = those of double", tolerance);
     slopes.check("slopes of float = those of double", tolerance);
     return *std::max_element(wide.begin(), wide.end());

@@ -40,7 +40,9 @@ struct bit_law {
           double product = given;
           for (int d = 0; d < positions() && given > 0; ++d)
             if (revealed >> d & 1) product *= marginal(shown | 1 << d, n) / given;
-          sum += chance * (by == gap_measure::variation ? std::abs(joint - product) / 2 : joint > 0 ? joint * std::log(joint / product) : 0);
+          sum += chance * (by == gap_measure::variation ? std::abs(joint - product) / 2
+                           : joint > 0                  ? joint * std::log(joint / product)
+                                                        : 0);
         }
       }
     return sum;
@@ -63,10 +65,11 @@ double exact_variation(const bit_law& data, const time_grid& grid) {
   const index_t D = data.positions(), count = D == 2 ? 9 : 27;
   const tabular net(masked, data.sequences, data.law);
   sampler<double, std::decay_t<decltype(masked)>, std::decay_t<decltype(net)>> steps(masked, net);
-  array<token, 2> x(count, D);           // (3^D, D)
-  array<double, 1> s(count), t(count);   // (3^D)
+  array<token, 2> x(count, D);          // (3^D, D)
+  array<double, 1> s(count), t(count);  // (3^D)
   index_t n = 0;
-  laws::for_each_sequence(D, 3, [&](const std::vector<token>& each) { std::copy(each.begin(), each.end(), x.whole().row(n++).begin()); });
+  laws::for_each_sequence(
+      D, 3, [&](const std::vector<token>& each) { std::copy(each.begin(), each.end(), x.whole().row(n++).begin()); });
   std::vector<double> law(static_cast<std::size_t>(count));
   law.back() = 1;  // all masked
   for (std::size_t k = 0; k + 1 < grid.size(); ++k) {
@@ -168,7 +171,8 @@ TEST_CASE("planner: a plan is a line of text, and every sampler takes it") {
   const sampling_plan plan{{1, 0.7, 1.0 / 3, 0}, {0.25, 1e-300, 0.1}};
   CHECK(parse_plan(to_text(plan)) == plan);
   CHECK(parse_plan(to_text(sampling_plan{{0.5, 0}, {}})).times == time_grid{0.5, 0});
-  for (const char* text : {"", "dimix-plan 2 1 1 0 0", "dimix-plan 1 1 1 0x 0", "dimix-plan 1 2 1 0 0", "dimix-plan 1 1 0 1 0", "dimix-plan 1 1 1 0 0 7"})
+  for (const char* text : {"", "dimix-plan 2 1 1 0 0", "dimix-plan 1 1 1 0x 0", "dimix-plan 1 2 1 0 0", "dimix-plan 1 1 0 1 0",
+                           "dimix-plan 1 1 1 0 0 7"})
     CHECK_THROWS_AS(parse_plan(text), error);
   const tabular net(masked, par3.sequences, par3.law);
   const sample_options options{.batch = 5, .dims = 3, .seed = 3, .grid = plan};

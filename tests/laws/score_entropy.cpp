@@ -185,7 +185,8 @@ TEST_CASE("laws: data that cannot have become x_t leave no score entropy") {
 
 TEST_CASE("laws: next to the score its entropy keeps its digits") {
   for (double v : {-1e-3, -1e-6, 1e-9, 1e-5, 0.02})
-    CHECK(score_entropy_of<double>::make(1, v).value == doctest::Approx(v * v / 2 * (1 + v / 3 + v * v / 12 + v * v * v / 60)).epsilon(1e-8));
+    CHECK(score_entropy_of<double>::make(1, v).value ==
+          doctest::Approx(v * v / 2 * (1 + v / 3 + v * v / 12 + v * v * v / 60)).epsilon(1e-8));
   for (float v : {-1e-3f, 1e-6f, 0.01f})
     CHECK(score_entropy_of<float>::make(1, v).value == doctest::Approx(v * v / 2 * (1 + v / 3 + v * v / 12)).epsilon(2e-6));
   CHECK(score_entropy_of<double>::make(0.5, -200).value == doctest::Approx(0.5 * (199 + std::log(0.5))).epsilon(1e-14));

@@ -94,7 +94,8 @@ void check_lanes(const Team& team, index_t members) {
       to.fill(Stored(-1.0f));
       team.template sweep<Real>(
           rows, n,
-          squares_row<Real, Stored>{{from.data() + shift, rows, n}, {to.data() + shift, rows, n}, sums.whole(), single.whole()});
+          squares_row<Real, Stored>{
+              {from.data() + shift, rows, n}, {to.data() + shift, rows, n}, sums.whole(), single.whole()});
       index_t wrong = 0;
       for (index_t i = 0; i < rows * n; ++i) {
         const Real x = static_cast<Real>(numbers(i));
@@ -217,7 +218,8 @@ void check_heads(const Backend& team, double bound) {
                       marginal_divergence<Real>{T}, distillation_bound<Real>{T, {w, Real(2)}}, squared_error<Real>{T},
                       jackknife_negative_log_likelihood<Real>{x, {{}, Real(0.2)}});
   };
-  check_objective(laws::site<Real, softmax>(softmax{}, half_hidden(0), 3, 259, 5), team, bound, terms);  // in lanes, any address
+  check_objective(laws::site<Real, softmax>(softmax{}, half_hidden(0), 3, 259, 5), team, bound,
+                  terms);  // in lanes, any address
   check_objective(laws::site<Real, softmax>(softmax{}, half_hidden(0), 3, 3, 2), team, bound, terms);
   check_objective(laws::site<Real, subs>(subs{130}, half_hidden(130), 3, 131, 2), team, bound, terms);
   check_objective(laws::site<Real, truncated_logistic>(truncated_logistic{131}, half_hidden(0), 3, 131, 3), team, bound, terms);
@@ -315,7 +317,7 @@ TEST_CASE("laws: draws by teams have the bits of the host, and differ only where
           doctest::skip(laws::fibres_are_watched)) {
   laws::for_each_team([](const auto& team) {
     const index_t B = 5, M = 8, D = 10, S = 301;  // parts of 64 states, in lanes by a warp
-    array<float, 4> raw(B, M, D, S);  // (B, M, D, S)
+    array<float, 4> raw(B, M, D, S);              // (B, M, D, S)
     laws::fill_noise(raw, 1, 3);
     const array<token, 2> x_t(B, D);   // (B, D)
     array<std::uint64_t, 1> items(B);  // (B)

@@ -28,7 +28,8 @@ struct step_gap {
 };
 
 struct gap_options : diagnostic_options {
-  bool by_count = false;  // steps reveal a number instead of a chance: round(n (1 - alpha_s) / (1 - alpha_t)) of n stay, as by_schedule
+  /// Steps reveal a number instead of a chance: round(n (1 - alpha_s) / (1 - alpha_t)) of n stay, as by_schedule.
+  bool by_count = false;
 };
 
 /// Walks one chunk; see factorization_gaps.
@@ -48,9 +49,9 @@ class gap_walk {
   template <class Add>
   void operator()(view<token, 2> x, view<const std::uint64_t, 1> items, const Add& add) {
     const index_t n = x.extent(0), D = x.extent(1), steps = static_cast<index_t>(times_.size()) - 1;
-    levels_.resize(n, D);                         // (n, D)
-    chain_.resize(n, D, question_.states());      // (n, D, S)
-    array<token, 3> passed(steps, n, D);          // (K, n, D)  x_{t_i}
+    levels_.resize(n, D);                     // (n, D)
+    chain_.resize(n, D, question_.states());  // (n, D, S)
+    array<token, 3> passed(steps, n, D);      // (K, n, D)  x_{t_i}
     order_reveals(x, items);
     for (index_t i = 0; i < steps; ++i) {
       std::copy(x.begin(), x.end(), passed.whole()[i].begin());
@@ -98,9 +99,9 @@ class gap_walk {
     }
     if (active.empty()) return false;
     const index_t n = static_cast<index_t>(active.size()), D = x.extent(1), S = question_.states();
-    array<token, 2> asked(n, D);       // (n, D)
-    array<double, 1> t(n);             // (n)
-    array<std::uint64_t, 1> ids(n);    // (n)
+    array<token, 2> asked(n, D);     // (n, D)
+    array<double, 1> t(n);           // (n)
+    array<std::uint64_t, 1> ids(n);  // (n)
     for (index_t i = 0; i < n; ++i) {
       const index_t b = active[static_cast<std::size_t>(i)];
       std::copy(x.row(b).begin(), x.row(b).end(), asked.whole().row(i).begin());
@@ -114,8 +115,9 @@ class gap_walk {
       pending_[static_cast<std::size_t>(b)].pop_back();
       const auto row = rows.whole().row(i, d);
       std::copy(row.begin(), row.end(), chain_.whole().row(b, d).begin());
-      x(b, d) = draw_categorical(S, [&](index_t s) { return std::log(static_cast<double>(row[s])); },
-                                 rng{options_.seed}(purpose::denoise, items(b), 0, 0, d));
+      x(b, d) = draw_categorical(
+          S, [&](index_t s) { return std::log(static_cast<double>(row[s])); },
+          rng{options_.seed}(purpose::denoise, items(b), 0, 0, d));
     }
     return true;
   }
@@ -142,7 +144,8 @@ class gap_walk {
           return std::log(static_cast<double>(chain_(b, d, s))) - std::log(static_cast<double>(rows(b, d, s)));
         };
         for (index_t s = 0; s < rows.extent(2); ++s)
-          if (chain_(b, d, s) > Real(0)) divergence[static_cast<std::size_t>(j)] += static_cast<double>(chain_(b, d, s)) * log_ratio(s);
+          if (chain_(b, d, s) > Real(0))
+            divergence[static_cast<std::size_t>(j)] += static_cast<double>(chain_(b, d, s)) * log_ratio(s);
         ratio[static_cast<std::size_t>(j)] += log_ratio(x(b, d));
       }
       double kl = 0, r = 0;
@@ -180,8 +183,8 @@ class gap_walk {
   time_grid times_;
   gap_options options_;
   question<Real, Process, Net> question_;
-  std::vector<double> hits_;                     // (K + 1)  1 - alpha at times
-  std::vector<std::vector<index_t>> pending_;    // (n)  positions still masked, the next one last
+  std::vector<double> hits_;                   // (K + 1)  1 - alpha at times
+  std::vector<std::vector<index_t>> pending_;  // (n)  positions still masked, the next one last
   array<double, 2> levels_;
   array<Real, 3> chain_;
 };
@@ -193,26 +196,26 @@ class gap_walk {
 template <class Real = float, class Process, class Net>
 array<step_gap, 2> factorization_gaps(const Process& process, const Net& net, view<const token, 2> x_t, const time_grid& times,
                                       const gap_options& options = {}, const cpu& run_on = cpu{}) {
-  static_assert(revealing_space<typename Process::space_type>,
-                "factorization_gaps: the chain rule needs a space whose noise does nothing but hide, as absorbing; elsewhere see "
-                "dimix/diagnostics/nested_gap.hpp");
+  static_assert(
+      revealing_space<typename Process::space_type>,
+      "factorization_gaps: the chain rule needs a space whose noise does nothing but hide, as absorbing; elsewhere see "
+      "dimix/diagnostics/nested_gap.hpp");
   expects(times.size() >= 2, "factorization_gaps: ", times.size(), " times make no step");
   for (std::size_t i = 0; i < times.size(); ++i)
-    expects(times[i] >= 0 && times[i] <= 1 && (i == 0 || times[i] < times[i - 1]), "factorization_gaps: times[", i, "] = ", times[i],
-            "; times must fall within [0, 1]");
+    expects(times[i] >= 0 && times[i] <= 1 && (i == 0 || times[i] < times[i - 1]), "factorization_gaps: times[", i,
+            "] = ", times[i], "; times must fall within [0, 1]");
   expects_tokens("factorization_gaps: x_t", x_t, process.space());
   const index_t count = static_cast<index_t>(times.size());
   array<running_mean, 2> divergence(count, count), variation(count, count);  // (K + 1, K + 1)
-  each_chunk("factorization_gaps", x_t.extent(0), options,
-             [&](index_t first, index_t n, view<const std::uint64_t, 1> items) {
-               array<token, 2> x(n, x_t.extent(1));  // (n, D)
-               std::copy_n(x_t.row(first).data(), x.size(), x.data());
-               gap_walk<Real, Process, Net> walk(process, net, times, options, run_on);
-               walk(x, items, [&](index_t i, index_t j, double kl, double log_ratio) {
-                 divergence(i, j).add(kl);
-                 variation(i, j).add(larger(0.0, -std::expm1(-log_ratio)));
-               });
-             });
+  each_chunk("factorization_gaps", x_t.extent(0), options, [&](index_t first, index_t n, view<const std::uint64_t, 1> items) {
+    array<token, 2> x(n, x_t.extent(1));  // (n, D)
+    std::copy_n(x_t.row(first).data(), x.size(), x.data());
+    gap_walk<Real, Process, Net> walk(process, net, times, options, run_on);
+    walk(x, items, [&](index_t i, index_t j, double kl, double log_ratio) {
+      divergence(i, j).add(kl);
+      variation(i, j).add(larger(0.0, -std::expm1(-log_ratio)));
+    });
+  });
   array<step_gap, 2> gaps(count, count);  // (K + 1, K + 1)
   for (index_t i = 0; i < count; ++i)
     for (index_t j = i + 1; j < count; ++j) gaps(i, j) = {divergence(i, j).result(), variation(i, j).result()};

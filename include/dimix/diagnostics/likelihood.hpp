@@ -21,8 +21,8 @@
 namespace dimix {
 
 struct likelihood_options : diagnostic_options {
-  index_t draws = 1;                             // walks, or sets A, averaged for each sequence
-  latent_scope scope = latent_scope::per_path;   // of a mixture's path: one λ along it, or one for each step
+  index_t draws = 1;                            // walks, or sets A, averaged for each sequence
+  latent_scope scope = latent_scope::per_path;  // of a mixture's path: one λ along it, or one for each step
 };
 
 /// The bound of the path along `grid` for x_0 (B, D): (B). p is the ancestral step, whose law analytic shares. +infinity where a step excludes
@@ -50,7 +50,8 @@ array<double, 1> path_bound(const Process& process, const Net& net, view<const t
       per_step.fill(0);
       for (std::size_t step = 0; step + 1 < grid.size(); ++step) {
         t.fill(grid[step]);
-        const std::vector<kernel> kernels(static_cast<std::size_t>(n), process.template between<Real>(grid[step + 1], grid[step]));
+        const std::vector<kernel> kernels(static_cast<std::size_t>(n),
+                                          process.template between<Real>(grid[step + 1], grid[step]));
         for (index_t b = 0; b < n; ++b)
           for (index_t d = 0; d < D; ++d) {
             const auto bits = random(purpose::transition, items(b), static_cast<index_t>(step), draw, d);
@@ -65,7 +66,8 @@ array<double, 1> path_bound(const Process& process, const Net& net, view<const t
         asked.component_likelihood(head, x_t, x_s, likelihood, weights);
         for (index_t b = 0; b < n; ++b) {
           if (options.scope == latent_scope::per_step)
-            per_step(b) -= log_mixture(M, [&](index_t m) { return weights(b, m); }, [&](index_t m) { return likelihood(b, m); });
+            per_step(b) -= log_mixture(
+                M, [&](index_t m) { return weights(b, m); }, [&](index_t m) { return likelihood(b, m); });
           else
             for (index_t m = 0; m < M; ++m) along(b, m) += likelihood(b, m);
         }
@@ -74,7 +76,8 @@ array<double, 1> path_bound(const Process& process, const Net& net, view<const t
       for (index_t b = 0; b < n; ++b) {
         double value = per_step(b);
         if (options.scope == latent_scope::per_path)
-          value -= log_mixture(weights.extent(1), [&](index_t m) { return weights(b, m); }, [&](index_t m) { return along(b, m); });
+          value -= log_mixture(
+              weights.extent(1), [&](index_t m) { return weights(b, m); }, [&](index_t m) { return along(b, m); });
         bound(first + b) += value / static_cast<double>(options.draws);
       }
     }
@@ -88,7 +91,8 @@ template <class Real = float, class Process, class Net>
 array<double, 1> any_order_bound(const Process& process, const Net& net, view<const token, 2> x_0,
                                  const likelihood_options& options = {}, const cpu& run_on = cpu{}) {
   static_assert(revealing_space<typename Process::space_type>,
-                "any_order_bound: positions can be left out only where noise does nothing but hide, as absorbing; elsewhere see path_bound");
+                "any_order_bound: positions can be left out only where noise does nothing but hide, as absorbing; elsewhere "
+                "see path_bound");
   expects_tokens("any_order_bound: x_0", x_0, process.space());
   expects(options.draws >= 1, "any_order_bound: draws = ", options.draws, "; at least one is needed");
   question<Real, Process, Net> asked("any_order_bound", process, net, options, run_on);
@@ -141,8 +145,7 @@ struct mixture_likelihood {
 /// law, whose answer is exact; elsewhere `components` pairs. The error is that of independent draws. One call of B M rows.
 template <class Real = float, class Process, class Net>
 std::vector<mixture_likelihood> one_step_likelihood(const Process& process, const Net& net, view<const token, 2> x_0,
-                                                    const diagnostic_options& options = {},
-                                                    const cpu& run_on = cpu{}) {
+                                                    const diagnostic_options& options = {}, const cpu& run_on = cpu{}) {
   expects_tokens("one_step_likelihood: x_0", x_0, process.space());
   const index_t D = x_0.extent(1), S = process.max_states(), L = latent_dims_of<Real>(net);
   const bool one_start = reveals_all(process.space(), D);
@@ -156,11 +159,11 @@ std::vector<mixture_likelihood> one_step_likelihood(const Process& process, cons
   const index_t M = over_latents.count;
   std::vector<mixture_likelihood> result;
   each_chunk("one_step_likelihood", x_0.extent(0), options, [&](index_t first, index_t n, view<const std::uint64_t, 1> items) {
-    array<Real, 3> latents(n, M, L);            // (n, M, L)
-    array<token, 2> x_1(n * M, D);              // (n M, D)
-    array<token, 3> targets(n * M, 1, D);       // (n M, 1, D)
-    array<double, 1> t(n * M);                  // (n M)
-    array<std::uint64_t, 1> ids(n * M);         // (n M)
+    array<Real, 3> latents(n, M, L);       // (n, M, L)
+    array<token, 2> x_1(n * M, D);         // (n M, D)
+    array<token, 3> targets(n * M, 1, D);  // (n M, 1, D)
+    array<double, 1> t(n * M);             // (n M)
+    array<std::uint64_t, 1> ids(n * M);    // (n M)
     if constexpr (mixture_denoiser<Net, Real>) draw_latents(net.latent(), over_latents.how, random, items, 0, latents.whole());
     t.fill(1);
     for (index_t r = 0; r < n * M; ++r) {
@@ -178,13 +181,16 @@ std::vector<mixture_likelihood> one_step_likelihood(const Process& process, cons
       std::vector<double> share;  // (M)  log of π_m p_m(x_0), then of its part of their sum
       for (index_t m = 0; m < M; ++m) share.push_back(over_latents(m) + over.component_log_likelihood()(b * M + m, 0, 0));
       const auto log_share = [&](index_t m) { return share[static_cast<std::size_t>(m)]; };
-      const double plain = log_mixture(M, [](index_t) { return 0.0; }, log_share), count = static_cast<double>(M);
+      const double plain = log_mixture(
+                       M, [](index_t) { return 0.0; }, log_share),
+                   count = static_cast<double>(M);
       mixture_likelihood here{plain, plain, exact ? 0.0 : std::nan("")};
       if (!exact && M > 1 && std::isfinite(plain)) {
         double squares = 0;
         for (double& l : share) l -= plain, squares += std::pow(count * std::exp(l) - 1, 2);
         const auto even = [&](index_t) { return -std::log(count); };
-        here.jackknife += estimate_of<jackknife, double>(M, log_share).correction() - estimate_of<jackknife, double>(M, even).correction();
+        here.jackknife +=
+            estimate_of<jackknife, double>(M, log_share).correction() - estimate_of<jackknife, double>(M, even).correction();
         here.standard_error = std::sqrt(squares / (count - 1) / count);
       }
       result.push_back(here);

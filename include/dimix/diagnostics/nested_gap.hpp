@@ -29,10 +29,10 @@ struct nested_gap_bounds {
 /// twice, and of B K rows at x_u, each with its rows of D S.
 template <class Real = float, class Method = ancestral, class Process, class Net>
 nested_gap_bounds nested_gap(const Process& process, const Net& net, view<const token, 2> x_t, double t, double u, double s,
-                             const nested_options& options = {}, const cpu& run_on = cpu{},
-                             Method method = {}) {
+                             const nested_options& options = {}, const cpu& run_on = cpu{}, Method method = {}) {
   static_assert(has_rows<Method>, "nested_gap: Method must have rows; see dimix/sampler.hpp");
-  expects(s >= 0 && s < u && u < t && t <= 1, "nested_gap: needs 0 <= s < u < t <= 1, but s = ", s, ", u = ", u, " and t = ", t);
+  expects(s >= 0 && s < u && u < t && t <= 1, "nested_gap: needs 0 <= s < u < t <= 1, but s = ", s, ", u = ", u,
+          " and t = ", t);
   expects(options.draws >= 2, "nested_gap: draws = ", options.draws, "; at least two are needed, to leave one out");
   const index_t D = x_t.extent(1), K = options.draws, S = process.max_states();
   sampler<Real, Process, Net, Method, cpu> steps(process, net, {}, method, run_on);
@@ -41,30 +41,33 @@ nested_gap_bounds nested_gap(const Process& process, const Net& net, view<const 
   const auto rows_of = [&](view<const token, 2> x, index_t of, double to, double from, view<const std::uint64_t, 1> items,
                            latent_draws how, index_t call) {
     const index_t n = x.extent(0);
-    array<token, 2> copies(n * of, D);                              // (n of, D)
-    array<double, 1> at_s(n * of), at_t(n * of);                    // (n of)
-    array<Real, 3> latents(n, of, latent_dims_of<Real>(net));       // (n, of, L)
+    array<token, 2> copies(n * of, D);                         // (n of, D)
+    array<double, 1> at_s(n * of), at_t(n * of);               // (n of)
+    array<Real, 3> latents(n, of, latent_dims_of<Real>(net));  // (n, of, L)
     at_s.fill(to), at_t.fill(from);
     for (index_t r = 0; r < n * of; ++r) std::copy_n(x.row(r / of).data(), D, copies.whole().row(r).data());
     if constexpr (mixture_denoiser<Net, Real>) draw_latents(net.latent(), how, random, items, call, latents.whole());
     return steps.rows(copies, at_s, at_t, view<const Real, 3>(latents.data(), n * of, 1, latents.extent(2)));
   };
   const auto draw_row_of = [&](const array<Real, 3>& rows, index_t r, index_t d, random_block bits) {
-    return draw_categorical(S, [&](index_t a) { return std::log(static_cast<double>(rows(r, d, a))); }, bits);
+    return draw_categorical(
+        S, [&](index_t a) { return std::log(static_cast<double>(rows(r, d, a))); }, bits);
   };
   const averaging once_over = averaging::over<Real>(net, options.components);
   const index_t M = once_over.count;
   running_mean low, high;
   each_chunk("nested_gap", x_t.extent(0), options, [&](index_t first, index_t n, view<const std::uint64_t, 1> items) {
-    const view<const token, 2> x = x_t.slice(first, n);  // (n, D)
+    const view<const token, 2> x = x_t.slice(first, n);                            // (n, D)
     const array<Real, 3> to_u = rows_of(x, K, u, t, items, latent_draws::iid, 0);  // (n K, D, S)
     array<token, 2> x_u(n * K, D);                                                 // (n K, D)
     for (index_t r = 0; r < n * K; ++r)
-      for (index_t d = 0; d < D; ++d) x_u(r, d) = draw_row_of(to_u, r, d, random(purpose::transition, items(r / K), 0, r % K, d));
+      for (index_t d = 0; d < D; ++d)
+        x_u(r, d) = draw_row_of(to_u, r, d, random(purpose::transition, items(r / K), 0, r % K, d));
     array<std::uint64_t, 1> ids(n * K);  // (n K)
-    for (index_t r = 0; r < n * K; ++r) ids(r) = items(r / K) * static_cast<std::uint64_t>(K) + static_cast<std::uint64_t>(r % K);
+    for (index_t r = 0; r < n * K; ++r)
+      ids(r) = items(r / K) * static_cast<std::uint64_t>(K) + static_cast<std::uint64_t>(r % K);
     const array<Real, 3> to_s = rows_of(x_u, 1, s, u, ids, latent_draws::iid, 1);  // (n K, D, S)
-    const array<Real, 3> at_once = rows_of(x, M, s, t, items, once_over.how, 2);  // (n M, D, S)
+    const array<Real, 3> at_once = rows_of(x, M, s, t, items, once_over.how, 2);   // (n M, D, S)
     std::vector<token> x_s(static_cast<std::size_t>(D));
     const auto log_p = [&](const array<Real, 3>& rows, index_t r) {
       double sum = 0;

@@ -62,13 +62,15 @@ class question {
     call_.ask(name_, 0, x_t, t, items, latents_);
   }
 
-  view<const Real, 4> raw() const { return call_.raw(); }                 // (B, M, D, outputs)
-  view<const Real, 2> log_weights() const { return log_weights_; }        // (B, M)  or empty
+  view<const Real, 4> raw() const { return call_.raw(); }           // (B, M, D, outputs)
+  view<const Real, 2> log_weights() const { return log_weights_; }  // (B, M)  or empty
   auto head() const { return head_of(net_, process_.space()); }
   index_t states() const { return process_.max_states(); }
 
   /// P_d(s) = E_λ p_d(s | x_t; λ): (B, D, S).
-  array<Real, 3> rows(view<const token, 2> x_t) const { return marginals<Real>(head(), x_t, raw(), states(), run_on_, log_weights()); }
+  array<Real, 3> rows(view<const token, 2> x_t) const {
+    return marginals<Real>(head(), x_t, raw(), states(), run_on_, log_weights());
+  }
 
   /// log p(x_k | x_t) of targets (B, K, D), -1 where left open: (B, K).
   array<Real, 2> likelihood(view<const token, 2> x_t, view<const token, 3> targets) const {

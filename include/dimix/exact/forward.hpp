@@ -1,9 +1,9 @@
 // What the forward process does to a law, exactly: what samplers are measured against.
-//   noised_law       q_t = sum_x0 p(x_0) prod_d q(x_t^d | x_0^d)
-//   posterior_law    q(x_s | x_t) ∝ q_s(x_s) prod_d q(x_t^d | x_s^d): what a perfect step draws from
-//   step_gap         E_{x_t ~ q_t} of the distance between it and the product of its marginals: what a product step loses, all that an
-//                    exact factorized denoiser's does. In KL it is the expected total correlation; in total variation the sum over the
-//                    steps of a grid bounds the whole path's (telescoping)
+//   noised_law          q_t = sum_x0 p(x_0) prod_d q(x_t^d | x_0^d)
+//   posterior_law       q(x_s | x_t) ∝ q_s(x_s) prod_d q(x_t^d | x_s^d): what a perfect step draws from
+//   factorization_gap   E_{x_t ~ q_t} of the distance between it and the product of its marginals: what a product step loses, all that an
+//                       exact factorized denoiser's does. In KL it is the expected total correlation; in total variation the sum over the
+//                       steps of a grid bounds the whole path's (telescoping)
 // Laws (tests/exact/forward.cpp): the marginals of posterior_law are the rows of ancestral steps with a tabular denoiser.
 #pragma once
 
@@ -55,26 +55,27 @@ joint_law posterior_law(const joint_law& q_s, const Kernel& kernel, view<const t
   return law;
 }
 
-struct step_gap_of {
-  double kl = 0;               // in nats
-  double total_variation = 0;  // in [0, 1]
+/// One step by two measures.
+struct step_gap {
+  double divergence = 0;  // KL, in nats
+  double variation = 0;   // TV, in [0, 1]
 };
 
 /// The gap of the step t -> s, 0 <= s <= t <= 1. O(n^2 D): at most 1e4 sequences.
 template <class Process>
-step_gap_of step_gap(const Process& process, const joint_law& data, double s, double t) {
-  expects(data.size() <= most_elsewhere, "exact::step_gap: ", data.size(), " sequences; at most ", most_elsewhere,
+step_gap factorization_gap(const Process& process, const joint_law& data, double t, double s) {
+  expects(data.size() <= most_elsewhere, "exact::factorization_gap: ", data.size(), " sequences; at most ", most_elsewhere,
           " are compared with one another");
   const joint_law q_s = noised_law(process, data, s), q_t = noised_law(process, data, t);
   const auto kernel = process.template between<double>(s, t);
   array<token, 1> x_t(data.states.dims());  // (D)
-  step_gap_of gap;
+  step_gap gap;
   for (index_t i = 0; i < q_t.size(); ++i) {
     if (q_t[i] == 0) continue;
     data.states.tokens(i, x_t);
     const joint_law step = posterior_law(q_s, kernel, view<const token, 1>(x_t)), product = product_of_marginals(step);
-    gap.kl += q_t[i] * total_correlation(step);
-    gap.total_variation += q_t[i] * total_variation(step, product);
+    gap.divergence += q_t[i] * total_correlation(step);
+    gap.variation += q_t[i] * total_variation(step, product);
   }
   return gap;
 }

@@ -108,9 +108,10 @@ struct mask_and_replace_row {
     using std::exp, std::log;
     const auto& hidden = kernel.hidden;
     const auto& redrawn = kernel.redrawn;
-    mask_and_replace_row row{denoised, kernel,  d,       y,       log1m_exp(smaller(denoised.log_prob(kernel.space.mask()), Real(0))),
-                             Real(0),  false,   Real(0), Real(0), Real(0),
-                             Real(0),  Real(0)};
+    mask_and_replace_row row{
+        denoised, kernel, d,       y,       log1m_exp(smaller(denoised.log_prob(kernel.space.mask()), Real(0))),
+        Real(0),  false,  Real(0), Real(0), Real(0),
+        Real(0),  Real(0)};
     const Real share = redrawn.hit_s * redrawn.prior(d, 0);
     if (kernel.masked(y)) {
       row.frozen = hidden.hit_t == Real(0);
@@ -160,9 +161,10 @@ struct mask_and_replace_row {
   DIMIX_HD auto slope_of_denoised(const Group& group, index_t S, const Slope& slope) const {
     using std::exp;
     if (frozen) return slopes<Slope>{*this, slope, Real(0), Real(0)};
-    const Real spread = group.reduce(S, Real(0), plus{}, [&]<index_into<Slope> At>(At a) requires index_of<At, Row> {
-      return product_or_zero(slope(a), share_of_hit(log_kept(a), hit(a)));
-    });
+    const Real spread = group.reduce(
+        S, Real(0), plus{}, [&]<index_into<Slope> At>(At a) requires index_of<At, Row> {
+          return product_or_zero(slope(a), share_of_hit(log_kept(a), hit(a)));
+        });
     if (kernel.masked(y)) return slopes<Slope>{*this, slope, spread * exp(-log_w), spread * exp(-log_w)};
     const Real all = group.reduce(S, Real(0), plus{}, slope) * exp(-log_values);
     const auto of_spread = [&](token x) { return spread * exp(log_weight(x) - log_w) - all; };

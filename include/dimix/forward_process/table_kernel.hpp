@@ -61,8 +61,8 @@ struct table_reverse_row {
   }
   template <class Group, class Slope, class Prob>
   DIMIX_HD auto slope_of_denoised(const Group& group, index_t S, const Slope& slope, const Prob& prob) const {
-    return slopes<decltype(one_member(group)), Slope, Prob>{*this, one_member(group), slope, prob, S,
-                                                            group.reduce(S, Real(0), plus{}, slope)};
+    return slopes<decltype(one_member(group)), Slope, Prob>{
+        *this, one_member(group), slope, prob, S, group.reduce(S, Real(0), plus{}, slope)};
   }
   /// As prob of itself.
   template <class At>

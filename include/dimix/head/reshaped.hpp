@@ -149,8 +149,7 @@ struct reshaped_head {
 
   /// Where nothing is cut off, states keep their ratios whatever the normalisers.
   template <class Real>
-  DIMIX_HD state<Real> unobserved(const place& at) const
-      requires(draws_unobserved<Head, Real>&& std::is_same_v<Cut, no_cut>) {
+  DIMIX_HD state<Real> unobserved(const place& at) const requires(draws_unobserved<Head, Real>&& std::is_same_v<Cut, no_cut>) {
     return {base.template unobserved<Real>(at), -infinity<Real>(), Real(0)};
   }
 

@@ -39,8 +39,8 @@ DIMIX_HD Real log_sum_exp(const Group& group, index_t n, const Value& value) {
 /// i was made of is not finite, else 0.
 DIMIX_EXEC_CHECK_DISABLE
 template <std::floating_point Real, class Group, class Value, class Doubt>
-DIMIX_HD kept_row<Real, Real> keep_exponentials(const Group& group, index_t n, const Value& value, view<Real, 1> weights, Real guess,
-                                                const Doubt& doubt) {
+DIMIX_HD kept_row<Real, Real> keep_exponentials(const Group& group, index_t n, const Value& value, view<Real, 1> weights,
+                                                Real guess, const Doubt& doubt) {
   using std::log;
   const auto keep_above = [&](Real top) {
     return group.reduce(n, Real(0), plus{}, [=]<index_into<Value> At>(At i) {
@@ -59,8 +59,8 @@ DIMIX_HD kept_row<Real, Real> keep_exponentials(const Group& group, index_t n, c
 /// Of a row of outputs (n), all of which are looked at.
 DIMIX_EXEC_CHECK_DISABLE
 template <std::floating_point Real, class Group, class Value, class Storage>
-DIMIX_HD kept_row<Real, Real> keep_softmax(const Group& group, view<const Storage, 1> raw, const Value& value, view<Real, 1> weights,
-                                           Real guess) {
+DIMIX_HD kept_row<Real, Real> keep_softmax(const Group& group, view<const Storage, 1> raw, const Value& value,
+                                           view<Real, 1> weights, Real guess) {
   return keep_exponentials<Real>(group, raw.extent(0), value, weights, guess, [=](auto i) {
     const auto output = read<Real>(raw, i);
     return output - output;

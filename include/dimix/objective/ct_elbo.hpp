@@ -72,8 +72,8 @@ struct signal_norm_row {
         const number jump = rate_into<Real>(kernel.space, d, y, x), zero = Real(0);
         const number wanted = jump * data_score<Real>(kernel, d, x_0(b, d), x, y);
         if (!any(wanted != zero)) return zero;
-        const number before = each_of<Real>(
-            y, [&](index_t one) { return others + outgoing_rate(kernel.space, d, static_cast<token>(one)); });
+        const number before =
+            each_of<Real>(y, [&](index_t one) { return others + outgoing_rate(kernel.space, d, static_cast<token>(one)); });
         return number(select(wanted == zero, zero, wanted / before));
       });
     });

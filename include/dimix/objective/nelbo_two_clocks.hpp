@@ -15,7 +15,7 @@ struct two_clocks_nelbo_position {
   mask_and_replace_kernel<Space, Real> kernel;
   index_t d;
   token x, x_0;
-  Real decay, at_0;                                 // p_0(x_0) - 1
+  Real decay, at_0;                                  // p_0(x_0) - 1
   rank_one_nelbo_position<uniform<>, Real> visible;  // where x is a value: the position as one of uniform<K>
 
   static constexpr bool reads_data_alone = false;
@@ -63,9 +63,7 @@ struct two_clocks_nelbo_position {
   template <class Number>
   struct pair_of_laws {
     Number q, p, c, u;
-    DIMIX_HD auto close() const {
-      return q > Number(Real(0)) && u > Number(Real(-0.3)) && u < Number(Real(0.3));
-    }
+    DIMIX_HD auto close() const { return q > Number(Real(0)) && u > Number(Real(-0.3)) && u < Number(Real(0.3)); }
   };
   template <class At, class Number>
   DIMIX_HD pair_of_laws<Number> laws(At y, Number p_0) const {
@@ -87,9 +85,14 @@ DIMIX_HD auto make_nelbo_position(const Group& group, const mask_and_replace_ker
                                   token x_0, Real beta, Real decay, const Row& row, view<Real, 1>) {
   using visible = rank_one_nelbo_position<uniform<>, Real>;
   const Real share = Real(1) - static_cast<Real>(kernel.space.mask_share());
-  return two_clocks_nelbo_position<Space, Real>{kernel, d, x, x_0, decay, -other_than<Real>(group, row, x_0),
-                                                visible::make(group, kernel.redrawn, d, x, x_0, share * beta,
-                                                              share * decay / kernel.hidden.kept_t, row)};
+  return two_clocks_nelbo_position<Space, Real>{
+      kernel,
+      d,
+      x,
+      x_0,
+      decay,
+      -other_than<Real>(group, row, x_0),
+      visible::make(group, kernel.redrawn, d, x, x_0, share * beta, share * decay / kernel.hidden.kept_t, row)};
 }
 
 }  // namespace dimix

@@ -48,7 +48,8 @@ inline sampling_plan parse_plan(const std::string& text) {
   std::string name, word;
   index_t version = 0, steps = 0, costs = 0;
   in >> name >> version >> steps;
-  expects(in && name == "dimix-plan" && version == 1 && steps >= 1, "parse_plan: the text does not begin with \"dimix-plan 1\" and a number of steps");
+  expects(in && name == "dimix-plan" && version == 1 && steps >= 1,
+          "parse_plan: the text does not begin with \"dimix-plan 1\" and a number of steps");
   const auto number = [&] {
     in >> word;  // operator>> does not read hexadecimal floating point
     char* end = nullptr;
@@ -71,7 +72,8 @@ template <class Schedule>
 std::vector<index_t> hidden_counts(const Schedule& schedule, const time_grid& grid, index_t D) {
   std::vector<index_t> counts;
   for (double t : grid)
-    counts.push_back(t == 0 ? 0 : static_cast<index_t>(std::floor(static_cast<double>(D) * move_chance(schedule, t) + (0.5 + 1e-9))));
+    counts.push_back(
+        t == 0 ? 0 : static_cast<index_t>(std::floor(static_cast<double>(D) * move_chance(schedule, t) + (0.5 + 1e-9))));
   return counts;
 }
 
