@@ -1,0 +1,117 @@
+// Sweeps over the bins of a row, without an exponential for each: bins have the same width, so that v = e^-t of neighbours is a geometric
+// sequence. In lanes an exponential of its own anchors the bin next to μ of every W neighbours; the others are its multiples by 1, r, ..., r^(W - 1),
+// the rungs, which a row makes once. Left of μ the rungs stand in reverse order, so that all of them are at most 1: nothing overflows,
+// and a far tail becomes what exp makes of it. v departs from e^-t by 5 ulp (twice the 2 of exp, and a product), however long the row.
+// Where the rungs would reach over e^40, which is where a level's bin is some 5 scales wide or more, and elsewhere than in lanes, every bin has
+// its exponential.
+// f takes an index or lanes of them and the bin there, f(s, bin), and is put into the loop as it is.
+#pragma once
+
+#include <dimix/group.hpp>
+#include <dimix/head/truncated_logistic/bin.hpp>
+
+namespace dimix {
+
+template <class At, class F, class Real>
+concept index_of_bins = requires(const F f, At s, const logistic_bins<Real> bins) {
+  f(s, bins.at(s));
+};
+
+DIMIX_EXEC_CHECK_DISABLE
+template <class Real, class Group, class F>
+DIMIX_HD void for_each_bin(const Group& group, const logistic_bins<Real>& bins, const F& f) {
+  group.for_each(bins.to - bins.from, [&]<index_of_bins<F, Real> At>(At i) {
+    const At s = offset_by(i, bins.from);
+    f(s, bins.at(s));
+  });
+}
+
+/// The two sums that f gives.
+DIMIX_EXEC_CHECK_DISABLE
+template <class Real, class Group, class F>
+DIMIX_HD two_sums<Real> sum_of_bins(const Group& group, const logistic_bins<Real>& bins, const F& f) {
+  return group.reduce(bins.to - bins.from, two_sums<Real>{Real(0), Real(0)}, plus{}, [&]<index_of_bins<F, Real> At>(At i) {
+    const At s = offset_by(i, bins.from);
+    return f(s, bins.at(s));
+  });
+}
+
+inline namespace DIMIX_TARGET {
+
+#if DIMIX_LANE_BYTES > 0
+
+template <class Real>
+struct bin_ladder {
+  static constexpr int W = native_lanes<Real>;
+  using number = lanes<Real, W>;
+
+  const logistic_bins<Real>& bins;
+  Real stride = bins.step * Real(W);
+
+  bool holds() const { return stride <= Real(40); }
+
+  /// f over all whole lanes of the bins.
+  template <class F>
+  [[gnu::always_inline]] void climb(const F& f) const {
+    const index_t n = (bins.to - bins.from) / W;
+    const Real first = bins.first + static_cast<Real>(bins.from) * bins.step, before_mean = -first / stride;  // lanes
+    const index_t left = before_mean > Real(0) ? before_mean < static_cast<Real>(n) ? static_cast<index_t>(before_mean) : n : 0;
+    const number up = counted<Real, W>(), down = number(Real(W - 1)) - up;
+    climb_side(0, left, Real(-1), -first - stride, -stride, down * number(bins.step), f);
+    climb_side(left, n, Real(1), first, stride, up * number(bins.step), f);
+  }
+
+ private:
+  /// Lanes [from, to), of which the j-th has its bin next to μ at t = first + j by, and others further by `offset`.
+  template <class F>
+  [[gnu::always_inline]] void climb_side(index_t from, index_t to, number side, Real first, Real by, number offset,
+                                         const F& f) const {
+    const number rungs = exp(-offset);
+    for (index_t begin = from; begin < to; begin += W) {
+      const number t = number_of<Real>(lane_index<W>{begin}) * number(by) + number(first), anchors = exp(-t);
+      const int count = static_cast<int>(smaller<index_t>(W, to - begin));
+      for (int w = 0; w < count; ++w)
+        f(lane_index<W>{bins.from + (begin + w) * W}, bins.bin(side, number(t[w]) + offset, number(anchors[w]) * rungs));
+    }
+  }
+};
+
+template <class Real, class F>
+[[gnu::always_inline]] inline void for_each_bin(const vector_group<Real>&, const logistic_bins<Real>& bins, const F& f) {
+  constexpr int W = native_lanes<Real>;
+  const index_t whole = bins.from + (bins.to - bins.from) / W * W;
+  index_t s = bins.from;
+  if constexpr (index_of_bins<lane_index<W>, F, Real>) {
+    const bin_ladder<Real> ladder{bins};
+    if (ladder.holds())
+      ladder.climb(f), s = whole;
+    else
+      for (; s < whole; s += W) f(lane_index<W>{s}, bins.at(lane_index<W>{s}));
+  }
+  // what is left has its exponentials side by side as well
+  for (; s < bins.to; s += W) {
+    const auto last = bins.at(lane_index<W>{s});
+    for (int w = 0; w < W && s + w < bins.to; ++w) f(s + w, bins.bin(last.side[w], last.t[w], last.v[w]));
+  }
+}
+
+template <class Real, class F>
+[[gnu::always_inline]] inline two_sums<Real> sum_of_bins(const vector_group<Real>& group, const logistic_bins<Real>& bins,
+                                                         const F& f) {
+  using number = typename bin_ladder<Real>::number;
+  two_sums<number> of_lanes{Real(0), Real(0)};
+  two_sums<Real> total{Real(0), Real(0)};
+  for_each_bin(group, bins, [&]<index_of_bins<F, Real> At>(At s, const auto& bin) __attribute__((always_inline)) {
+    if constexpr (several_indices<At>)
+      of_lanes = of_lanes + f(s, bin);
+    else
+      total = total + f(s, bin);
+  });
+  add_lanes(total, of_lanes);
+  return total;
+}
+
+#endif
+
+}  // namespace DIMIX_TARGET
+}  // namespace dimix
