@@ -17,6 +17,7 @@
 #pragma once
 
 #include <dimix/head/truncated_logistic/row.hpp>
+#include <dimix/head/truncated_logistic/state.hpp>
 
 namespace dimix {
 
@@ -32,28 +33,28 @@ struct truncated_logistic {
 
   template <class Real, class Group, class Storage>
   DIMIX_HD logistic_state<Real> observe(const Group&, view<const Storage, 1> raw, place at) const {
-    using std::exp, std::expm1, std::log, std::tanh;
-    const Real now = Real(2) * static_cast<Real>(at.now) / static_cast<Real>(S - 1) - Real(1);
-    const Real mean = tanh(static_cast<Real>(raw[0]) + now), k = exp(Real(2) - static_cast<Real>(raw[1]));
-    const Real two_h = Real(2) * k / static_cast<Real>(S), ratio = exp(-two_h), mass = -expm1(-two_h);
-    logistic_state<Real> seen{mean, k, two_h, ratio, mass, Real(0), Real(0), -two_h * ratio / mass};
-    if (beyond == tails::cut) {
-      // e^a and e^-b of [-1, 1]
-      const Real a = (Real(-1) - mean) * k, b = (Real(1) - mean) * k, low = exp(a), high = exp(-b),
-                 between = -expm1(Real(-2) * k);
-      const Real below = low / (Real(1) + low), above = high / (Real(1) + high);
-      seen.scale *= (Real(1) + low) * (Real(1) + high) / between;
-      seen.by_mean = below - above;
-      seen.by_steep += above * b - below * a + Real(2) * k * low * high / between;
-    }
-    seen.log_scale = log(seen.scale);
-    return seen;
+    return logistic_of(static_cast<Real>(raw[0]), static_cast<Real>(raw[1]), static_cast<Real>(at.now), S, beyond);
+  }
+  /// The states of neighbouring positions, side by side in lanes.
+  template <class Real, class Group, class Storage>
+  DIMIX_HD void observe_positions(const Group& group, view<const Storage, 2> raw, view<const token, 1> now,
+                                  view<logistic_state<Real>, 1> states) const {
+    group.for_each(now.extent(0), [=, *this](auto d) {
+      const auto shift = each_of<Real>(d, [=](index_t i) { return raw(i, 0); });
+      const auto scale = each_of<Real>(d, [=](index_t i) { return raw(i, 1); });
+      const auto level = each_of<Real>(d, [=](index_t i) { return now[i]; });
+      put(states, d, logistic_of(shift, scale, level, S, beyond));
+    });
   }
 
   template <class Real, class Group, class Storage>
   DIMIX_HD kept_row<logistic_state<Real>, Real> keep(const Group& group, view<const Storage, 1> raw, place at,
                                                      view<Real, 1> weights) const {
-    const logistic_state<Real> seen = observe<Real>(group, raw, at);
+    return keep_observed(group, raw, observe<Real>(group, raw, at), weights);
+  }
+  template <class Real, class Group, class Storage>
+  DIMIX_HD kept_row<logistic_state<Real>, Real> keep_observed(const Group& group, view<const Storage, 1> raw,
+                                                              const logistic_state<Real>& seen, view<Real, 1> weights) const {
     truncated_logistic_row<Real>{seen, S, beyond}.keep(group, weights);
     return {seen, Real(1), Real(0) * static_cast<Real>(raw[0]) + Real(0) * static_cast<Real>(raw[1])};
   }

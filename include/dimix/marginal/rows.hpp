@@ -56,6 +56,12 @@ struct observe_row {
       const position_walk through{b, from, smaller(end, from + positions), Mc};
       const auto sum = [&](index_t d) { return tile.slice((1 + d - from) * S, S); };
       through.each([&](index_t c, index_t d) {
+        if constexpr (observes_positions<Head, Group, Real, Storage>)
+          if (d == from) {
+            const index_t n = through.to - from;
+            head.template observe_positions<Real>(group, view<const Storage, 2>(chunk[b][c].slice(from, n)),
+                                                  tokens.row(b).slice(from, n), states.row(b, first + c).slice(from, n));
+          }
         component(group, b, c, d, tile.slice(0, S), sum(d), of_stretch + c * K, through.soon(chunk, c, d), before);
       });
       group.sync();
@@ -81,11 +87,7 @@ struct observe_row {
     const index_t m = first + c;
     const place at{b, d, tokens(b, d)};
     const view<const Storage, 1> raw = chunk.row(b, c, d);
-    kept_row<typename Head::template state<Real>, Real> seen;
-    if (log_marginals.empty())
-      seen = {head.template observe<Real>(group, raw, at), Real(1)};
-    else
-      seen = keep_row(group, head, raw, at, weights, before.any ? &before.state : nullptr);
+    const auto seen = look_at(group, raw, at, m, weights, before);
     const auto row = head.template row<Real>(raw, at, seen.state);
     if (group.leader()) states(b, m, d) = seen.state;
     add_targets(group, row, b, d, of_targets);
@@ -105,6 +107,21 @@ struct observe_row {
     visit(group, row, b, m, d);
     const Real doubt = doubt_of(group, seen, raw, soon);
     if (group.leader() && doubt != Real(0)) damaged(b, d) = 1;
+  }
+
+  using seen_row = kept_row<typename Head::template state<Real>, Real>;
+
+  /// The state of a row and, for marginals, its weights.
+  template <class Group>
+  DIMIX_HD seen_row look_at(const Group& group, view<const Storage, 1> raw, const place& at, index_t m, view<Real, 1> weights,
+                            const last_row& before) const {
+    if constexpr (observes_positions<Head, Group, Real, Storage>) {
+      const auto& state = states(at.item, m, at.dim);
+      return log_marginals.empty() ? seen_row{state, Real(1)} : head.keep_observed(group, raw, state, weights);
+    } else {
+      if (log_marginals.empty()) return {head.template observe<Real>(group, raw, at), Real(1)};
+      return keep_row(group, head, raw, at, weights, before.any ? &before.state : nullptr);
+    }
   }
 
   /// l_km of this position, for every target that is known.

@@ -3,18 +3,9 @@
 
 #include <dimix/head/concept.hpp>
 #include <dimix/head/truncated_logistic/ladder.hpp>
+#include <dimix/head/truncated_logistic/state.hpp>
 
 namespace dimix {
-
-enum class tails { cut, to_ends };
-
-template <class Number>
-struct logistic_state {
-  Number mean, steepness;    // μ, k
-  Number two_h, ratio;       // 2h, r
-  Number scale, log_scale;   // C
-  Number by_mean, by_steep;  // slopes of log Z by μ over k, and of -log C by log k
-};
 
 template <class Real>
 struct truncated_logistic_row {
