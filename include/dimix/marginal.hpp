@@ -79,7 +79,7 @@ class marginalisation {
     const index_t length = positions_of_a_stretch();
     stretch_likelihood_.resize(B, (D + length - 1) / length, components, K);  // (B, stretches, M, K): room for any chunk
     tokens_.resize(B, D);                                                     // (B, D)
-    targets_.resize(B, K, D);                                                 // (B, K, D)
+    targets_.resize(B, D, K);                                                 // (B, D, K)
     faults_.resize(B);                                                        // (B)
     found_.resize(B);                                                         // (B)
     if (options.marginals) log_marginal_.resize(B, D, S);                     // (B, D, S)
@@ -94,7 +94,7 @@ class marginalisation {
   const Head& head_of_rows() const { return head_; }
   // As rows see them; the host may look where the workspace is its own.
   view<const token, 2> tokens() const { return tokens_.rows(); }            // (B, D)
-  view<const token, 3> target_tokens() const { return targets_.rows(); }    // (B, K, D)
+  view<const token, 3> target_tokens() const { return targets_.rows(); }    // (B, D, K)
   view<const head_state, 3> head_states() const { return states_.rows(); }  // (B, M, D)
   view<const Real, 2> log_weights() const { return log_weights_.rows(); }   // (B, M)  normalised, after the first chunk
   view<const double, 3> component_log_likelihood() const { return component_.rows(); }     // (B, M, K)  l_km

@@ -19,7 +19,7 @@ concept gathers = requires(const Row row, At k, token (*at)(index_t)) {
   row.log_prob(gathered(k, at));
 };
 template <class At, class Row>
-concept index_of_targets = std::is_same_v<At, index_t> || (has_prob<Row> && gathers<At, Row>);
+concept index_of_targets = std::is_same_v<At, index_t> ||(has_prob<Row>&& gathers<At, Row>);
 
 /// Row (b, stretch of positions): of every position the normalisers of all components of the chunk, what they say of the targets and the
 /// log-marginals over the chunk, all while its outputs are in the cache. tile: the weights of one component, then the sum over m of π_m p_md(s)
@@ -33,7 +33,7 @@ struct observe_row {
   index_t length, positions;                            // of a stretch; that are walked together
   view<const Real, 2> log_weights;                      // (B, M)
   view<typename Head::template state<Real>, 3> states;  // (B, M, D)
-  view<const token, 3> targets;                         // (B, K, D)
+  view<const token, 3> targets;                         // (B, D, K)
   view<double, 4> likelihoods;                          // (B, stretches, Mc, K)  l_km of the stretch
   view<Real, 3> log_marginals;                          // (B, D, S)  or empty
   view<Real, 3> spread;                                 // (B, D, S)  where the marginals come in several chunks; else empty
@@ -47,7 +47,7 @@ struct observe_row {
   DIMIX_HD void operator()(const Group& group, view<Real, 1> tile, index_t row_index) const {
     const index_t D = tokens.extent(1), S = log_marginals.extent(2), stretches = (D + length - 1) / length,
                   b = row_index / stretches, begin = row_index % stretches * length, end = smaller(D, begin + length),
-                  Mc = chunk.extent(1), K = targets.extent(1);
+                  Mc = chunk.extent(1), K = targets.extent(2);
     double* of_stretch = likelihoods.data() + row_index * Mc * K;  // (Mc, K)
     group.for_each(Mc * K, [&](index_t i) { of_stretch[i] = 0; });
     group.sync();
@@ -90,7 +90,7 @@ struct observe_row {
     const auto seen = look_at(group, raw, at, m, weights, before);
     const auto row = head.template row<Real>(raw, at, seen.state);
     if (group.leader()) states(b, m, d) = seen.state;
-    add_targets(group, row, b, d, of_targets);
+    add_targets(group, row, b, d, seen, weights, of_targets);
     if (group.leader() && c == 0) damaged(b, d) = 0;
     if (row.fixed() >= 0) return;
     before = {seen.state, true};
@@ -124,21 +124,43 @@ struct observe_row {
     }
   }
 
-  /// l_km of this position, for every target that is known.
+  /// l_km of this position, for every target that is known. From the row's probabilities where these are at hand and log p is more than what stands
+  /// in memory.
   template <class Group>
-  DIMIX_HD void add_targets(const Group& group, const row_type& row, index_t b, index_t d, double* of_targets) const {
-    group.for_each(targets.extent(1), [&]<index_of_targets<row_type> At>(At k) { add_target(row, b, d, k, of_targets); });
+  DIMIX_HD void add_targets(const Group& group, const row_type& row, index_t b, index_t d, const seen_row& seen,
+                            view<Real, 1> weights, double* of_targets) const {
+    if (targets.empty()) return;
+    const view<const token, 1> x = targets.row(b, d);  // (K)
+    if constexpr (has_prob<row_type>)
+      if (!log_marginals.empty() && row.fixed() < 0) {
+        group.sync();
+        return group.for_each(x.extent(0), [&]<index_of_targets<row_type> At>(At k) {
+          add_target(
+              x, k, [&](auto s) { return log_of_kept(row, seen.each, weights, s); }, of_targets);
+        });
+      }
+    group.for_each(x.extent(0), [&]<index_of_targets<row_type> At>(At k) {
+      add_target(
+          x, k, [&](auto s) { return row.log_prob(s); }, of_targets);
+    });
   }
-  DIMIX_HD void add_target(const row_type& row, index_t b, index_t d, index_t k, double* of_targets) const {
-    const token x = targets(b, k, d);
-    if (x >= 0) of_targets[k] += static_cast<double>(row.log_prob(x));
+  template <class LogProb>
+  DIMIX_HD static void add_target(view<const token, 1> x, index_t k, const LogProb& log_prob, double* of_targets) {
+    if (x[k] >= 0) of_targets[k] += static_cast<double>(log_prob(static_cast<index_t>(x[k])));
   }
-  template <int W>
-  void add_target(const row_type& row, index_t b, index_t d, lane_index<W> k, double* of_targets) const {
-    const auto x = gathered(k, [&](index_t i) { return targets(b, i, d); });
-    const auto log_p = row.log_prob(std::remove_const_t<decltype(x)>{x.each < 0 ? 0 : x.each});
+  template <int W, class LogProb>
+  static void add_target(view<const token, 1> x, lane_index<W> k, const LogProb& log_prob, double* of_targets) {
+    const auto here = gathered(k, [x](index_t i) { return x[i]; });
+    const auto log_p = log_prob(std::remove_const_t<decltype(here)>{here.each < 0 ? 0 : here.each});
     for (int w = 0; w < W; ++w)
-      if (x.each[w] >= 0) of_targets[k.first + w] += static_cast<double>(log_p[w]);
+      if (here.each[w] >= 0) of_targets[k.first + w] += static_cast<double>(log_p[w]);
+  }
+  template <class At>
+  DIMIX_HD static auto log_of_kept(const row_type& row, Real each, view<Real, 1> weights, At s) {
+    using std::log;
+    using number = typename number_at<Real, At>::type;
+    const number p = read<Real>(weights, s) * number(each);
+    return any(p < number(least_sum<Real>())) ? row.log_prob(s) : log(p);
   }
 
   /// The chunk's log-sum, on top of the chunks before. A certain row is that of all components.

@@ -10,7 +10,7 @@ namespace dimix {
 template <class Real>
 struct objective_site {
   view<const token, 2> tokens;        // (B, D)  x_t
-  view<const token, 3> targets;       // (B, K, D)
+  view<const token, 3> targets;       // (B, D, K)
   view<const Real, 2> log_weights;    // (B, M)
   view<const Real, 3> log_marginals;  // (B, D, S)
 };
@@ -82,7 +82,7 @@ struct value_row {
       if constexpr (term_type::uses_joint) {
         if constexpr (term_type::control_variate)
           value += term.target_weight() * group.reduce(term.targets(), Real(0), plus{}, [&](index_t target) {
-            return site.log_marginals(b, d, site.targets(b, k + target, d));
+            return site.log_marginals(b, d, site.targets(b, d, k + target));
           });
         k += term.targets();
       }
@@ -242,7 +242,7 @@ struct gradient_row {
         if constexpr (term_type::control_variate)
           if (group.leader())
             for (index_t target = 0; target < term.targets(); ++target)
-              U[site.targets(b, k + target, d)] += term.weight(b) * term.target_weight();
+              U[site.targets(b, d, k + target)] += term.weight(b) * term.target_weight();
         k += term.targets();
       }
     });
@@ -312,7 +312,7 @@ struct gradient_row {
   template <class Group>
   DIMIX_HD void clear_targets(const Group& group, index_t b, index_t d, view<Real, 1> slope) const {
     if (group.leader())
-      for (index_t k = 0; k < responsibility.extent(2); ++k) slope[site.targets(b, k, d)] = Real(0);
+      for (index_t k = 0; k < responsibility.extent(2); ++k) slope[site.targets(b, d, k)] = Real(0);
     group.sync();
   }
   /// Their sum.
@@ -321,7 +321,7 @@ struct gradient_row {
     Real total = Real(0);
     for (index_t k = 0; k < responsibility.extent(2); ++k) {
       total -= responsibility(b, m, k);
-      if (group.leader()) slope[site.targets(b, k, d)] -= responsibility(b, m, k);
+      if (group.leader()) slope[site.targets(b, d, k)] -= responsibility(b, m, k);
     }
     group.sync();
     return total;
