@@ -52,6 +52,7 @@ struct observe_row {
     group.for_each(Mc * K, [&](index_t i) { of_stretch[i] = 0; });
     group.sync();
     last_row before;
+    Real weight = Real(0);  // π_m
     for (index_t from = begin; from < end; from += positions) {
       const position_walk through{b, from, smaller(end, from + positions), Mc};
       const auto sum = [&](index_t d) { return tile.slice((1 + d - from) * S, S); };
@@ -62,7 +63,9 @@ struct observe_row {
             head.template observe_positions<Real>(group, view<const Storage, 2>(chunk[b][c].slice(from, n)),
                                                   tokens.row(b).slice(from, n), states.row(b, first + c).slice(from, n));
           }
-        component(group, b, c, d, tile.slice(0, S), sum(d), of_stretch + c * K, through.soon(chunk, c, d), before);
+        using std::exp;
+        if (d == from) weight = exp(log_weights(b, first + c));
+        component(group, b, c, d, weight, tile.slice(0, S), sum(d), of_stretch + c * K, through.soon(chunk, c, d), before);
       });
       group.sync();
       if (!log_marginals.empty())
@@ -82,7 +85,7 @@ struct observe_row {
   }
 
   template <class Group>
-  DIMIX_HD void component(const Group& group, index_t b, index_t c, index_t d, view<Real, 1> weights, view<Real, 1> sum,
+  DIMIX_HD void component(const Group& group, index_t b, index_t c, index_t d, Real weight, view<Real, 1> weights, view<Real, 1> sum,
                           double* of_targets, view<const Storage, 1> soon, last_row& before) const {
     const index_t m = first + c;
     const place at{b, d, tokens(b, d)};
@@ -95,8 +98,7 @@ struct observe_row {
     if (row.fixed() >= 0) return;
     before = {seen.state, true};
     if (!log_marginals.empty()) {
-      using std::exp;
-      const Real share = exp(log_weights(b, m)) * seen.each;
+      const Real share = weight * seen.each;
       group.for_each(sum.extent(0), [&](auto s) {
         expect(group, soon, s);
         const auto part = read<Real>(weights, s) * decltype(read<Real>(weights, s))(share);

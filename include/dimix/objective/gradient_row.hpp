@@ -131,8 +131,11 @@ struct gradient_row {
     for (index_t d = from; d < to; ++d)
       if (changes(b, d) && marginal_slopes(group, b, d, of_all(d))) divided |= 1u << (d - from);
     if constexpr (reads_marginals_alone) clear(group, slope);
+    Real weight = Real(0);  // π_m
     through.each([&](index_t c, index_t d) {
-      component(group, through, c, d, of_all(d), (divided >> (d - from) & 1) != 0, slope, prob, whole);
+      using std::exp;
+      if (d == from) weight = exp(site.log_weights(b, first + c));
+      component(group, through, c, d, weight, of_all(d), (divided >> (d - from) & 1) != 0, slope, prob, whole);
     });
   }
 
@@ -155,9 +158,8 @@ struct gradient_row {
   }
 
   template <class Group>
-  DIMIX_HD void component(const Group& group, const position_walk& through, index_t c, index_t d, view<Real, 1> of_all,
-                          bool divided, view<Real, 1> slope, view<Real, 1> prob, view<Real, 1> whole) const {
-    using std::exp;
+  DIMIX_HD void component(const Group& group, const position_walk& through, index_t c, index_t d, Real weight,
+                          view<Real, 1> of_all, bool divided, view<Real, 1> slope, view<Real, 1> prob, view<Real, 1> whole) const {
     const index_t S = slope.extent(0), b = through.item;
     const auto row = row_of(b, c, d);
     const auto target = out.row(b, c, d);
@@ -175,7 +177,6 @@ struct gradient_row {
     };
     const auto chunk_soon = through.soon(chunk, c, d);  // (outputs)
     if constexpr (reads_marginals_alone) {
-      const Real weight = exp(site.log_weights(b, first + c));
       const auto pulled = [=](auto s, auto p) { return p * (read<Real>(of_all, s) * weight); };
       const auto of_targets = [=](auto s) { return read<Real>(slope, s); };
       const auto prob_at = [=]<index_of<row_type> At>(At s) {
@@ -199,7 +200,7 @@ struct gradient_row {
           return clear_targets(group, b, d, slope);
         }
     }
-    component_slopes(group, row, b, first + c, d, of_all, divided, slope, prob, chunk_soon);
+    component_slopes(group, row, b, first + c, d, weight, of_all, divided, slope, prob, chunk_soon);
     const auto slope_at = [&](auto s) { return read<Real>(slope, s); };
     const auto backward = [&](const auto& to) {
       const auto prob_at = [&](auto s) { return read<Real>(prob, s); };
@@ -265,10 +266,10 @@ struct gradient_row {
 
   /// d loss / d log p_md(s), and p_md(s) where the head or the marginal part wants it.
   template <class Group, class Row>
-  DIMIX_HD void component_slopes(const Group& group, const Row& row, index_t b, index_t m, index_t d, view<Real, 1> of_all,
-                                 bool divided, view<Real, 1> slope, view<Real, 1> prob, view<const Storage, 1> soon) const {
+  DIMIX_HD void component_slopes(const Group& group, const Row& row, index_t b, index_t m, index_t d, Real weight,
+                                 view<Real, 1> of_all, bool divided, view<Real, 1> slope, view<Real, 1> prob, view<const Storage, 1> soon) const {
     using std::exp;
-    const Real log_weight = site.log_weights(b, m), weight = exp(log_weight);
+    const Real log_weight = site.log_weights(b, m);
     // ρ_m(s) U(s)
     const auto marginal_part = [&](auto s, auto log_p, auto p) {
       using number = decltype(p);

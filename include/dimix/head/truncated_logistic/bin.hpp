@@ -32,9 +32,35 @@ struct logistic_bin {
   Number t, v;
   Number one_v, one_rv;  // 1 + v, 1 + r v: their inverses are σ at both ends of the bin
 
-  /// The mass of the bin over 1 - r.
-  DIMIX_HD Number weight() const { return v / (one_v * one_rv); }
+  DIMIX_HD Number both() const { return one_v * one_rv; }
 };
+
+/// With the inverse of both().
+template <class Number>
+struct divided_bin : logistic_bin<Number> {
+  Number share;
+
+  /// The mass of the bin over 1 - r.
+  DIMIX_HD Number weight() const { return this->v * share; }
+  /// σ(t) and σ(t + 2h)
+  DIMIX_HD Number inner() const { return this->one_rv * share; }
+  DIMIX_HD Number outer() const { return this->one_v * share; }
+};
+template <class Number>
+[[gnu::always_inline]] DIMIX_HD inline divided_bin<Number> divided(const logistic_bin<Number>& bin) {
+  return {bin, Number(real_of_t<Number>(1)) / bin.both()};
+}
+/// Two of them by one division. Their product is a Real, since μ is in one of them at most.
+template <class Number>
+struct two_divided_bins {
+  divided_bin<Number> first, second;
+};
+template <class Number>
+[[gnu::always_inline]] DIMIX_HD inline two_divided_bins<Number> divided(const logistic_bin<Number>& a,
+                                                                        const logistic_bin<Number>& b) {
+  const Number share = Number(real_of_t<Number>(1)) / (a.both() * b.both());
+  return {{a, share * b.both()}, {b, share * a.both()}};
+}
 
 /// The bins [from, to) of a row: bin s begins at first + s step.
 template <class Real>

@@ -1,7 +1,8 @@
 // Sweeps over the bins of a row, without an exponential for each: bins have the same width, so that v = e^-t of neighbours is a geometric
-// sequence. In lanes an exponential of its own anchors the bin next to μ of every W neighbours; the others are its multiples by 1, r, ..., r^(W - 1),
-// the rungs, which a row makes once. Left of μ the rungs stand in reverse order, so that all of them are at most 1: nothing overflows,
-// and a far tail becomes what exp makes of it. v departs from e^-t by 5 ulp (twice the 2 of exp, and a product), however long the row.
+// sequence. In lanes an exponential of its own anchors the bin next to μ of every W neighbours, those of W lanes side by side; the others are its
+// multiples by 1, r, ..., r^(W - 1), the rungs, which a row makes once. Left of μ the rungs stand in reverse order, so that all of them are at most 1:
+// nothing overflows, and a far tail becomes what exp makes of it. v departs from e^-t by 8 ulp, however long the row: the 2 of exp three times, a
+// division and a product. Two lanes share a division.
 // Where the rungs would reach over e^40, which is where a level's bin is some 5 scales wide or more, and elsewhere than in lanes, every bin has
 // its exponential.
 // f takes an index or lanes of them and the bin there, f(s, bin), and is put into the loop as it is.
@@ -14,7 +15,7 @@ namespace dimix {
 
 template <class At, class F, class Real>
 concept index_of_bins = requires(const F f, At s, const logistic_bins<Real> bins) {
-  f(s, bins.at(s));
+  f(s, divided(bins.at(s)));
 };
 
 DIMIX_EXEC_CHECK_DISABLE
@@ -22,7 +23,7 @@ template <class Real, class Group, class F>
 DIMIX_HD void for_each_bin(const Group& group, const logistic_bins<Real>& bins, const F& f) {
   group.for_each(bins.to - bins.from, [&]<index_of_bins<F, Real> At>(At i) {
     const At s = offset_by(i, bins.from);
-    f(s, bins.at(s));
+    f(s, divided(bins.at(s)));
   });
 }
 
@@ -32,7 +33,7 @@ template <class Real, class Group, class F>
 DIMIX_HD two_sums<Real> sum_of_bins(const Group& group, const logistic_bins<Real>& bins, const F& f) {
   return group.reduce(bins.to - bins.from, two_sums<Real>{Real(0), Real(0)}, plus{}, [&]<index_of_bins<F, Real> At>(At i) {
     const At s = offset_by(i, bins.from);
-    return f(s, bins.at(s));
+    return f(s, divided(bins.at(s)));
   });
 }
 
@@ -46,7 +47,7 @@ struct bin_ladder {
   using number = lanes<Real, W>;
 
   const logistic_bins<Real>& bins;
-  Real stride = bins.step * Real(W);
+  Real stride = bins.step * Real(W);  // from lanes to the next ones
 
   bool holds() const { return stride <= Real(40); }
 
@@ -54,24 +55,41 @@ struct bin_ladder {
   template <class F>
   [[gnu::always_inline]] void climb(const F& f) const {
     const index_t n = (bins.to - bins.from) / W;
-    const Real first = bins.first + static_cast<Real>(bins.from) * bins.step, before_mean = -first / stride;  // lanes
-    const index_t left = before_mean > Real(0) ? before_mean < static_cast<Real>(n) ? static_cast<index_t>(before_mean) : n : 0;
-    const number up = counted<Real, W>(), down = number(Real(W - 1)) - up;
-    climb_side(0, left, Real(-1), -first - stride, -stride, down * number(bins.step), f);
-    climb_side(left, n, Real(1), first, stride, up * number(bins.step), f);
+    const Real first = bins.first + static_cast<Real>(bins.from) * bins.step, before_mean = -first / stride - Real(0.5);
+    const index_t left = before_mean > Real(0) ? before_mean < static_cast<Real>(n) ? static_cast<index_t>(before_mean) + 1 : n : 0;
+    const number up = number(bins.step) * number(counted<Real, W>()), down = number(stride - bins.step) - up,
+                 rungs_up = exp(-up), rungs_down = number(rungs_up[W - 1]) / rungs_up;
+    Real end_of[together], anchor_of[together];
+    for (index_t begin = 0; begin < n; begin += together) {
+      const index_t end = smaller(together, n - begin), middle = clamp<index_t>(left - begin, 0, end);
+      anchor(first + static_cast<Real>(begin) * stride, end, {end_of, together}, {anchor_of, together});
+      const auto at = [&](index_t j) { return lane_index<W>{bins.from + (begin + j) * W}; };
+      const auto climb_side = [&](index_t from, index_t to, number side, number offset, number rungs)
+          __attribute__((always_inline)) {
+        const auto bin = [&](index_t j) __attribute__((always_inline)) {
+          return bins.bin(side, number(end_of[j]) + offset, number(anchor_of[j]) * rungs);
+        };
+        for (; from + 2 <= to; from += 2) {
+          const auto both = divided(bin(from), bin(from + 1));
+          f(at(from), both.first);
+          f(at(from + 1), both.second);
+        }
+        if (from < to) f(at(from), divided(bin(from)));
+      };
+      climb_side(0, middle, Real(-1), down, rungs_down);
+      climb_side(middle, end, Real(1), up, rungs_up);
+    }
   }
 
  private:
-  /// Lanes [from, to), of which the j-th has its bin next to μ at t = first + j by, and others further by `offset`.
-  template <class F>
-  [[gnu::always_inline]] void climb_side(index_t from, index_t to, number side, Real first, Real by, number offset,
-                                         const F& f) const {
-    const number rungs = exp(-offset);
-    for (index_t begin = from; begin < to; begin += W) {
-      const number t = number_of<Real>(lane_index<W>{begin}) * number(by) + number(first), anchors = exp(-t);
-      const int count = static_cast<int>(smaller<index_t>(W, to - begin));
-      for (int w = 0; w < count; ++w)
-        f(lane_index<W>{bins.from + (begin + w) * W}, bins.bin(side, number(t[w]) + offset, number(anchors[w]) * rungs));
+  static constexpr index_t together = 4 * W;  // lanes that are anchored before the first of them is used
+
+  /// Of n lanes, the first of which begin at `first`, the end next to μ: that of a bin as wide as all of them.
+  [[gnu::always_inline]] void anchor(Real first, index_t n, view<Real, 1> ends, view<Real, 1> anchors) const {
+    for (lane_index<W> j{0}; j.first < n; j.first += W) {
+      const number a = number_of<Real>(j) * number(stride) + number(first), t = larger(a, -a - number(stride));
+      write(ends, j, t);
+      write(anchors, j, exp(-t));
     }
   }
 };
@@ -86,12 +104,12 @@ template <class Real, class F>
     if (ladder.holds())
       ladder.climb(f), s = whole;
     else
-      for (; s < whole; s += W) f(lane_index<W>{s}, bins.at(lane_index<W>{s}));
+      for (; s < whole; s += W) f(lane_index<W>{s}, divided(bins.at(lane_index<W>{s})));
   }
   // what is left has its exponentials side by side as well
   for (; s < bins.to; s += W) {
     const auto last = bins.at(lane_index<W>{s});
-    for (int w = 0; w < W && s + w < bins.to; ++w) f(s + w, bins.bin(last.side[w], last.t[w], last.v[w]));
+    for (int w = 0; w < W && s + w < bins.to; ++w) f(s + w, divided(bins.bin(last.side[w], last.t[w], last.v[w])));
   }
 }
 

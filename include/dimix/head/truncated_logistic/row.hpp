@@ -19,13 +19,13 @@ struct truncated_logistic_row {
   DIMIX_HD auto log_prob(At s) const {
     using std::log;
     const auto bin = bins().at(s);
-    return at_ends(s, at.log_scale - bin.t - log(bin.one_v * bin.one_rv), [](const auto& end) { return end.log_mass(); });
+    return at_ends(s, at.log_scale - bin.t - log(bin.both()), [](const auto& end) { return end.log_mass(); });
   }
 
   template <class At>
   DIMIX_HD auto prob(At s) const {
     using number = typename number_at<Real, At>::type;
-    return at_ends(s, number(at.scale) * bins().at(s).weight(), [](const auto& end) { return end.mass(); });
+    return at_ends(s, number(at.scale) * divided(bins().at(s)).weight(), [](const auto& end) { return end.mass(); });
   }
 
   /// p of all states, for head.keep.
@@ -54,9 +54,8 @@ struct truncated_logistic_row {
     const auto slopes_at = [=, &slope]<slope_index_by_prob<Real, Slope> At>(At s, const auto& bin)
         __attribute__((always_inline)) {
       using number = typename number_at<Real, At>::type;
-      const number one = Real(1), share = one / (bin.one_v * bin.one_rv), inner = bin.one_rv * share, outer = bin.one_v * share,
-                   balance = inner + (outer - one);  // of σ(t) and σ(t + 2h)
-      const number g = slope(s, number(scale) * (bin.v * share));
+      const number one = Real(1), outer = bin.outer(), balance = bin.inner() + (outer - one);
+      const number g = slope(s, number(scale) * bin.weight());
       return two_sums<number>{g * (bin.side * balance - number(mean_of_all)),
                               g * (number(steep_of_all) - number(two_h) * outer - bin.t * balance)};
     };
