@@ -85,8 +85,8 @@ struct observe_row {
   }
 
   template <class Group>
-  DIMIX_HD void component(const Group& group, index_t b, index_t c, index_t d, Real weight, view<Real, 1> weights, view<Real, 1> sum,
-                          double* of_targets, view<const Storage, 1> soon, last_row& before) const {
+  DIMIX_HD void component(const Group& group, index_t b, index_t c, index_t d, Real weight, view<Real, 1> weights,
+                          view<Real, 1> sum, double* of_targets, view<const Storage, 1> soon, last_row& before) const {
     const index_t m = first + c;
     const place at{b, d, tokens(b, d)};
     const view<const Storage, 1> raw = chunk.row(b, c, d);
@@ -153,9 +153,9 @@ struct observe_row {
   template <int W, class LogProb>
   static void add_target(view<const token, 1> x, lane_index<W> k, const LogProb& log_prob, double* of_targets) {
     const auto here = gathered(k, [x](index_t i) { return x[i]; });
-    const auto log_p = log_prob(std::remove_const_t<decltype(here)>{here.each < 0 ? 0 : here.each});
-    for (int w = 0; w < W; ++w)
-      if (here.each[w] >= 0) of_targets[k.first + w] += static_cast<double>(log_p[w]);
+    const auto known = log_prob(std::remove_const_t<decltype(here)>{here.each < 0 ? 0 : here.each});
+    const lanes<Real, W> zero = Real(0), log_p = select(number_of<Real>(here) < zero, zero, known);
+    for (int w = 0; w < W; ++w) of_targets[k.first + w] += static_cast<double>(log_p[w]);
   }
   template <class At>
   DIMIX_HD static auto log_of_kept(const row_type& row, Real each, view<Real, 1> weights, At s) {

@@ -159,7 +159,8 @@ struct gradient_row {
 
   template <class Group>
   DIMIX_HD void component(const Group& group, const position_walk& through, index_t c, index_t d, Real weight,
-                          view<Real, 1> of_all, bool divided, view<Real, 1> slope, view<Real, 1> prob, view<Real, 1> whole) const {
+                          view<Real, 1> of_all, bool divided, view<Real, 1> slope, view<Real, 1> prob,
+                          view<Real, 1> whole) const {
     const index_t S = slope.extent(0), b = through.item;
     const auto row = row_of(b, c, d);
     const auto target = out.row(b, c, d);
@@ -267,7 +268,8 @@ struct gradient_row {
   /// d loss / d log p_md(s), and p_md(s) where the head or the marginal part wants it.
   template <class Group, class Row>
   DIMIX_HD void component_slopes(const Group& group, const Row& row, index_t b, index_t m, index_t d, Real weight,
-                                 view<Real, 1> of_all, bool divided, view<Real, 1> slope, view<Real, 1> prob, view<const Storage, 1> soon) const {
+                                 view<Real, 1> of_all, bool divided, view<Real, 1> slope, view<Real, 1> prob,
+                                 view<const Storage, 1> soon) const {
     using std::exp;
     const Real log_weight = site.log_weights(b, m);
     // ρ_m(s) U(s)

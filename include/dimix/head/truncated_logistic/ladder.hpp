@@ -56,7 +56,8 @@ struct bin_ladder {
   [[gnu::always_inline]] void climb(const F& f) const {
     const index_t n = (bins.to - bins.from) / W;
     const Real first = bins.first + static_cast<Real>(bins.from) * bins.step, before_mean = -first / stride - Real(0.5);
-    const index_t left = before_mean > Real(0) ? before_mean < static_cast<Real>(n) ? static_cast<index_t>(before_mean) + 1 : n : 0;
+    const index_t left =
+        before_mean > Real(0) ? before_mean < static_cast<Real>(n) ? static_cast<index_t>(before_mean) + 1 : n : 0;
     const number up = number(bins.step) * number(counted<Real, W>()), down = number(stride - bins.step) - up,
                  rungs_up = exp(-up), rungs_down = number(rungs_up[W - 1]) / rungs_up;
     Real end_of[together], anchor_of[together];
@@ -119,12 +120,13 @@ template <class Real, class F>
   using number = typename bin_ladder<Real>::number;
   two_sums<number> of_lanes{Real(0), Real(0)};
   two_sums<Real> total{Real(0), Real(0)};
-  for_each_bin(group, bins, [&]<index_of_bins<F, Real> At>(At s, const auto& bin) __attribute__((always_inline)) {
-    if constexpr (several_indices<At>)
-      of_lanes = of_lanes + f(s, bin);
-    else
-      total = total + f(s, bin);
-  });
+  for_each_bin(
+      group, bins, [&]<index_of_bins<F, Real> At>(At s, const auto& bin) __attribute__((always_inline)) {
+        if constexpr (several_indices<At>)
+          of_lanes = of_lanes + f(s, bin);
+        else
+          total = total + f(s, bin);
+      });
   add_lanes(total, of_lanes);
   return total;
 }

@@ -31,10 +31,11 @@ struct truncated_logistic_row {
   /// p of all states, for head.keep.
   template <class Group>
   DIMIX_HD void keep(const Group& group, view<Real, 1> weights) const {
-    for_each_bin(group, bins(), [scale = at.scale, weights](auto s, const auto& bin) __attribute__((always_inline)) {
-      const auto weight = bin.weight();
-      write(weights, s, decltype(weight)(scale) * weight);
-    });
+    for_each_bin(
+        group, bins(), [scale = at.scale, weights](auto s, const auto& bin) __attribute__((always_inline)) {
+          const auto weight = bin.weight();
+          write(weights, s, decltype(weight)(scale) * weight);
+        });
     if (beyond == tails::cut) return;
     if (group.leader())
       for (index_t s = 0; s < S; s += S - 1) weights[s] = end(s).mass();
@@ -51,8 +52,8 @@ struct truncated_logistic_row {
   template <class Group, class Slope, class Write>
   DIMIX_HD void backward_by_prob(const Group& group, index_t, const Slope& slope, const Write& write) const {
     const Real scale = at.scale, mean_of_all = at.by_mean, two_h = at.two_h, steep_of_all = two_h - at.by_steep;
-    const auto slopes_at = [=, &slope]<slope_index_by_prob<Real, Slope> At>(At s, const auto& bin)
-        __attribute__((always_inline)) {
+    const auto slopes_at =
+        [=, &slope]<slope_index_by_prob<Real, Slope> At>(At s, const auto& bin) __attribute__((always_inline)) {
       using number = typename number_at<Real, At>::type;
       const number one = Real(1), outer = bin.outer(), balance = bin.inner() + (outer - one);
       const number g = slope(s, number(scale) * bin.weight());
