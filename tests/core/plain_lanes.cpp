@@ -41,8 +41,7 @@ void check_memory() {
 TEST_CASE_TEMPLATE("plain lanes: every operation is that of the numbers", Real, float, double) {
   constexpr int W = team_lanes<Real>;
   using many = plain_lanes<Real, W>;
-  const Real edges[] = {Real(0),  Real(-0.0),       Real(1),           Real(-1.5),
-                        Real(80), infinity<Real>(), -infinity<Real>(), Real(std::nan(""))};
+  const Real edges[] = {Real(0), Real(-0.0), Real(1), Real(-1.5), Real(80), infinity<Real>(), -infinity<Real>(), Real(std::nan(""))};
   for (const Real left : edges)
     for (const Real right : edges) {
       CAPTURE(left);

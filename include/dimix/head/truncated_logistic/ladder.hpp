@@ -1,11 +1,11 @@
-// Sweeps over the bins of a row, without an exponential for each: bins have the same width, so that v = e^-t of neighbours is a geometric
-// sequence. In lanes an exponential of its own anchors the bin next to μ of every W neighbours, those of W lanes side by side; the others are its
-// multiples by 1, r, ..., r^(W - 1), the rungs, which a row makes once. Left of μ the rungs stand in reverse order, so that all of them are at most 1:
-// nothing overflows, and a far tail becomes what exp makes of it. v departs from e^-t by 8 ulp, however long the row: the 2 of exp three times, a
-// division and a product. Two lanes share a division.
-// Where the rungs would reach over e^40, which is where a level's bin is some 5 scales wide or more, and elsewhere than in lanes, every bin has
-// its exponential.
-// f takes an index or lanes of them and the bin there, f(s, bin), and is put into the loop as it is.
+// Sweeps over the bins of a row, without an exponential for each. Bins have the same width, so that v = e^-t of neighbours is a geometric
+// sequence: in lanes of W bins the one next to μ has an exponential of its own, the anchor, and the others are its multiples by 1, r, ...,
+// r^(W - 1), the rungs, which a row makes once. The anchors of W lanes are made side by side. Left of μ the rungs stand in reverse order:
+// all of them are at most 1, nothing overflows, and a far tail becomes what exp makes of it.
+// v departs from e^-t by 8 ulp, however long the row: three times the 2 of exp, a division and a product, half a one each, are 7; the
+// rounding of t is that of a single bin. Two lanes share a division, which adds one more to p.
+// Where lanes are wider than e^40 (a bin has 40 / W scales or more), and in other groups than a thread with lanes, every bin has its exponential.
+// f takes an index or lanes of them and the bin there, f(s, bin), and is put into the loop as it is: nothing of it goes through memory.
 #pragma once
 
 #include <dimix/group.hpp>
@@ -51,7 +51,7 @@ struct bin_ladder {
 
   bool holds() const { return stride <= Real(40); }
 
-  /// f over all whole lanes of the bins.
+  /// f over all whole lanes of the bins: left of μ, then those that hold μ or are right of it.
   template <class F>
   [[gnu::always_inline]] void climb(const F& f) const {
     const index_t n = (bins.to - bins.from) / W;
