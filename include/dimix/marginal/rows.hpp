@@ -126,8 +126,8 @@ struct observe_row {
     }
   }
 
-  /// l_km of this position, for every target that is known. From the row's probabilities where these are at hand and log p is more than what stands
-  /// in memory.
+  /// l_km of this position, for every target that is known: from the row's probabilities, where these are at hand and log p is more than
+  /// what stands in memory.
   template <class Group>
   DIMIX_HD void add_targets(const Group& group, const row_type& row, index_t b, index_t d, const seen_row& seen,
                             view<Real, 1> weights, double* of_targets) const {
