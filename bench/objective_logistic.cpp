@@ -7,7 +7,8 @@
 //   observe    M S exponentials (p of every state), M (K + 1) exponentials and logarithms (log p of the targets), S logarithms (log P)
 //   values     2 S logarithms (of student and teacher)
 //   gradient   S exponentials (1 / P), M S exponentials (p and its slopes)
-// without the eight that a row needs once, and divisions: one a state in observe and gradient.
+// without the eight that a row needs once, and divisions: one a state in observe and gradient. The library makes most of the exponentials
+// of states by products, and none for targets; `least` counts what is needed where every state is evaluated by itself.
 #include <dimix/head/truncated_logistic.hpp>
 
 #include "distillation.hpp"

@@ -9,7 +9,8 @@
 //
 // The class works over chunks of components, so that M can be larger than what fits in memory: observe(chunk) for each in order, then
 // close(). A chunk that starts at component 0 starts anew, so that one object serves many raw outputs.
-// Cost: observe reads the outputs once and takes 1 exponential a state (softmax, subs; 2 where a head does not keep its row), with marginals
+// Cost: observe reads the outputs once and takes 1 exponential a state (softmax, subs; truncated_logistic in W
+// lanes 1 / W; 2 where a head does not keep its row), with marginals
 // 1 logarithm a state of a position, and K D a component; workspace 2 B M D + 3 B M K + 2 B K D (and up to 2 B M K more where D is shorter
 // than a stretch; + B D S with marginals, twice when M comes in chunks), which rows alone touch: it may lie on a device. Float results agree
 // with double to about 1e-6 relative in log p per position; the sum over positions is one of doubles.
@@ -79,7 +80,7 @@ class marginalisation {
     const index_t length = positions_of_a_stretch();
     stretch_likelihood_.resize(B, (D + length - 1) / length, components, K);  // (B, stretches, M, K): room for any chunk
     tokens_.resize(B, D);                                                     // (B, D)
-    targets_.resize(B, K, D);                                                 // (B, K, D)
+    targets_.resize(B, D, K);                                                 // (B, D, K)
     faults_.resize(B);                                                        // (B)
     found_.resize(B);                                                         // (B)
     if (options.marginals) log_marginal_.resize(B, D, S);                     // (B, D, S)
@@ -94,7 +95,7 @@ class marginalisation {
   const Head& head_of_rows() const { return head_; }
   // As rows see them; the host may look where the workspace is its own.
   view<const token, 2> tokens() const { return tokens_.rows(); }            // (B, D)
-  view<const token, 3> target_tokens() const { return targets_.rows(); }    // (B, K, D)
+  view<const token, 3> target_tokens() const { return targets_.rows(); }    // (B, D, K)
   view<const head_state, 3> head_states() const { return states_.rows(); }  // (B, M, D)
   view<const Real, 2> log_weights() const { return log_weights_.rows(); }   // (B, M)  normalised, after the first chunk
   view<const double, 3> component_log_likelihood() const { return component_.rows(); }     // (B, M, K)  l_km

@@ -17,7 +17,8 @@
 // A term belongs to a site; a loss at another x_t or t is a second objective. Terms are in objective/terms.hpp.
 // Laws (tests/laws/objective.hpp): gradient = central difference; chunks do not matter; M = 1 equals the factorized loss;
 // a correlation term with M = 1 is zero.
-// Cost: an exponential a state in observe and one in gradient (softmax, subs; two where a head does not keep its row, head/concept.hpp), for
+// Cost: an exponential a state in observe and one in gradient (softmax, subs; truncated_logistic in W lanes 1 / W of it; two where a head
+// does not keep its row, head/concept.hpp), for
 // every position one exponential and 1 + (terms of rows) logarithms a state, and one logarithm a state of every component for each forward
 // KL over components; K adds a position and component. Workspace: that of marginalisation plus B M K.
 // Sweeps (tests/spy): observe one over stretches of positions, and with joint terms one of B Mc rows; close one of B K rows with joint terms,

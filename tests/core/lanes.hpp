@@ -1,4 +1,4 @@
-// Lanes do to every number what the number's own operation does; exp, log and log1p are right to the bounds that their header states.
+// Lanes do to every number what the number's own operation does; exp, log, log1p, expm1 and tanh are right to the bounds that their header states.
 // Included by a file for every processor that it is compiled for.
 #pragma once
 
@@ -80,6 +80,36 @@ void check_log1p() {
   CHECK(log1p(lanes<Real, W>(std::numeric_limits<Real>::denorm_min()))[0] == std::numeric_limits<Real>::denorm_min());
 }
 
+/// Both sides of 0 down to the smallest numbers, and to where expm1 is -1 or infinite and tanh is 1.
+template <class Real, int W>
+void check_expm1_and_tanh() {
+  const Real most = std::numeric_limits<Real>::max(), least = std::numeric_limits<Real>::denorm_min();
+  double worst_expm1 = 0, worst_tanh = 0;
+  const auto see = [&](lanes<Real, W> x) {
+    const auto power = expm1(x), slope = tanh(x);
+    for (int w = 0; w < W; ++w) {
+      worst_expm1 = std::max(worst_expm1, ulps(power[w], std::expm1(static_cast<long double>(x[w]))));
+      worst_tanh = std::max(worst_tanh, ulps(slope[w], std::tanh(static_cast<long double>(x[w]))));
+    }
+  };
+  for_each_lanes<Real, W>(-2, 2, see);
+  for_each_lanes<Real, W>(-50, sizeof(Real) == 4 ? 88 : 709, see);
+  for (Real sign : {Real(1), Real(-1)})
+    for_each_lanes<Real, W>(sizeof(Real) == 4 ? -87 : -708, 0, [&](lanes<Real, W> x) { see(exp(x) * lanes<Real, W>(sign)); });
+  for (Real x : {least, -least, Real(0), -most}) see(x);
+  CHECK(worst_expm1 > 0.3);
+  CHECK(worst_expm1 < 2);
+  CHECK(worst_tanh > 0.3);
+  CHECK(worst_tanh < 4);
+  const Real endless = infinity<Real>();
+  for (Real x : {endless, most}) CHECK(expm1(lanes<Real, W>(x))[0] == endless);
+  CHECK(expm1(lanes<Real, W>(-endless))[0] == Real(-1));
+  for (Real x : {endless, -endless}) CHECK(tanh(lanes<Real, W>(x))[0] == std::tanh(x));
+  const lanes<Real, W> none = std::numeric_limits<Real>::quiet_NaN();
+  CHECK(std::isnan(expm1(none)[0]));
+  CHECK(std::isnan(tanh(none)[0]));
+}
+
 template <class Real, int W>
 void check_edges() {
   using limits = std::numeric_limits<Real>;
@@ -153,6 +183,7 @@ void check_all_of_numbers() {
   constexpr int W = native_lanes<Real>;
   check_exp_and_log<Real, W>();
   check_log1p<Real, W>();
+  check_expm1_and_tanh<Real, W>();
   check_edges<Real, W>();
   check_operations<Real, W>();
 }

@@ -52,7 +52,7 @@ TEST_CASE_TEMPLATE("plain lanes: every operation is that of the numbers", Real, 
       const auto less = a < b, equal = a == b;
       const many sum = a + b, gap = a - b, product = a * b, ratio = a / b, most = larger(a, b), least = smaller(a, b),
                  kept = select(less || equal, a, -b), limit = product_or_zero(a, b), power = exp(a), log_a = log(a),
-                 log_more = log1p(a);
+                 log_more = log1p(a), power_less = expm1(a), bent = tanh(a);
       many so_far = a;
       so_far += b, so_far -= a;
       bool found = false;
@@ -71,6 +71,8 @@ TEST_CASE_TEMPLATE("plain lanes: every operation is that of the numbers", Real, 
         CHECK(same(power[w], std::exp(x)));
         CHECK(same(log_a[w], std::log(x)));
         CHECK(same(log_more[w], std::log1p(x)));
+        CHECK(same(power_less[w], std::expm1(x)));
+        CHECK(same(bent[w], std::tanh(x)));
       }
       CHECK(any((a <= b) && !less) == found);
       CHECK(any((a >= b) && !(a > b)) == found);

@@ -4,6 +4,8 @@
 #include "laws/support.hpp"
 
 #include <sstream>
+#include <utility>
+#include <vector>
 
 using namespace dimix;
 
@@ -12,7 +14,7 @@ namespace {
 /// f(head, raw (2), place, what to say of it) for means and scales from mild to extreme: the mean within and next to the ends, k = e^-6 to e^10.
 template <class F>
 void for_each_row(const F& f) {
-  for (index_t S : {2, 5, 67, 256})
+  for (index_t S : {2, 5, 67, 256, 1500})
     for (tails beyond : {tails::cut, tails::to_ends})
       for (token now : {token{0}, static_cast<token>(S / 2), static_cast<token>(S - 1)})
         for (double by : {-6.0, -1.1, 0.0, 0.3, 9.0})
@@ -94,4 +96,70 @@ TEST_CASE("laws: log p of a truncated logistic in float departs from double by 2
                 where);
   });
   error.check("log p in float, over 1 + k", 2e-6);
+}
+
+TEST_CASE_TEMPLATE(
+    "laws: a sweep over the bins of a truncated logistic says what each bin says, with two exponentials for W of them", Real,
+    float, double) {
+  const double ulp = std::numeric_limits<Real>::epsilon(), least = static_cast<double>(std::numeric_limits<Real>::min());
+  const vector_group<Real> group;
+  laws::worst kept_error, share_error;
+  for_each_row([&](const auto& head, const auto& raw, const place& at, const std::string& where) {
+    array<Real, 1> weights(head.S);  // (S)
+    const auto row = row_of<Real>(head, raw, at);
+    const double k = static_cast<double>(row.at.steepness);
+    const auto kept = head.template keep<Real>(group, view<const float, 1>(raw), at, weights.whole());
+    CHECK(kept.doubt == 0);
+    double sum = 0;
+    for (index_t s = 0; s < head.S; ++s) {
+      const double p = static_cast<double>(weights(s) * kept.each), wanted = static_cast<double>(row.prob(s));
+      kept_error.see(std::abs(p - wanted) / (least + wanted) / (1 + k), "s =", s, where);
+      sum += p;
+    }
+    share_error.see(std::abs(sum - 1) / (1 + k), where);
+  });
+  kept_error.check("kept p beside p, relative, over 1 + k", 16 * ulp);
+  share_error.check("sum of what is kept, over 1 + k", 16 * ulp);
+
+  const truncated_logistic head{67};
+  array<float, 1> raw(2);      // (outputs)
+  array<Real, 1> weights(67);  // (S)
+  for (index_t o = 0; o < 2; ++o)
+    for (float bad : {std::numeric_limits<float>::quiet_NaN(), infinity<float>(), -infinity<float>()}) {
+      const float good = std::exchange(raw(o), bad);
+      CHECK(std::isnan(head.keep<Real>(group, view<const float, 1>(raw), {0, 0, 3}, weights.whole()).doubt));
+      raw(o) = good;
+    }
+}
+
+TEST_CASE_TEMPLATE("laws: a truncated logistic observes neighbouring positions as it observes each", Real, float, double) {
+  const index_t n = 21;
+  array<Real, 2> raw(n, 2);  // (n, outputs)
+  array<token, 1> now(n);    // (n)
+  laws::fill_noise(raw, 3, 4);
+  for (index_t i = 0; i < n; ++i) now(i) = static_cast<token>(3 * i);
+  laws::worst error;
+  for (tails beyond : {tails::cut, tails::to_ends}) {
+    const truncated_logistic head{67, beyond};
+    const auto observe = [&](const auto& group) {
+      std::vector<logistic_state<Real>> states(static_cast<std::size_t>(n));
+      head.template observe_positions<Real>(group, view<const Real, 2>(raw), view<const token, 1>(now),
+                                            view<logistic_state<Real>, 1>(states.data(), n));
+      return states;
+    };
+    const auto together = observe(vector_group<Real>{}), in_turn = observe(serial_group{});
+    for (index_t i = 0; i < n; ++i) {
+      const auto& one = together[static_cast<std::size_t>(i)];
+      const auto& other = in_turn[static_cast<std::size_t>(i)];
+      const auto alone = head.template observe<Real>(serial_group{}, view<const Real, 2>(raw).row(i), {0, i, now(i)});
+      CHECK(other.scale == alone.scale);
+      for (auto member : {&logistic_state<Real>::mean, &logistic_state<Real>::steepness, &logistic_state<Real>::two_h,
+                          &logistic_state<Real>::ratio, &logistic_state<Real>::scale, &logistic_state<Real>::log_scale,
+                          &logistic_state<Real>::by_mean, &logistic_state<Real>::by_steep})
+        error.see(std::abs(static_cast<double>(one.*member - other.*member)) /
+                      (1 + std::abs(static_cast<double>(other.*member))) / (1 + static_cast<double>(alone.steepness)),
+                  "position", i);
+    }
+  }
+  error.check("states side by side and one by one, over 1 + k", 16 * std::numeric_limits<Real>::epsilon());
 }

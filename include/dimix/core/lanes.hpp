@@ -3,11 +3,12 @@
 //   read<Real>(v, i), write(v, i, x)   an element of a rank-1 view, or W of them, from and to the type of its storage
 //   number_of<Real>(i)                 the index itself
 //   equals<Real>(i, k), select(c, a, b), any(c)   conditions, number by number; both sides of select are computed
-//   exp, log, log1p                    within 2 ulp, with std's values for subnormals, infinities and NaN (log1p: of x > -1); needs no
+//   exp, log, log1p, expm1             within 2 ulp, with std's values for subnormals, infinities and NaN (log1p: of x > -1); needs no
 //                                      -ffast-math. bench/transcendentals.hpp measures them
+//   tanh                               the same, within 4 ulp
 // native_lanes<Real>: the width of the processor that is compiled for, 1 where there is none (nvcc). The processor is part of the types' names
 // (an inline namespace), so that files of one program that are compiled for different ones do not take each other's code.
-// Laws (tests/core/lanes.cpp): every operation is that of its numbers; exp, log and log1p are those of long double.
+// Laws (tests/core/lanes.cpp): every operation is that of its numbers; exp, log, log1p, expm1 and tanh are those of long double.
 #pragma once
 
 #include <dimix/core/math.hpp>
@@ -260,10 +261,10 @@ struct lane_constants<float> {
   static constexpr float ln2_high = 0x1.62e4p-1f, ln2_low = 0x1.7f7d1cp-20f;
   static constexpr float lowest = -104, highest = 89, least_normal = 0x1p-126f;
 
-  /// e^r, to 3e-9
+  /// (e^r - 1 - r) / r^2, to what makes e^r right to 3e-9
   template <class Numbers>
-  static Numbers exp_near_0(Numbers r) {
-    return power_series(r, 1.0f, 1.0f, 0x1.fffffcp-2f, 0x1.55549p-3f, 0x1.5558f6p-5f, 0x1.123a8ep-7f, 0x1.6a2316p-10f);
+  static Numbers exp_beside_tangent(Numbers r) {
+    return power_series(r, 0x1.fffffcp-2f, 0x1.55549p-3f, 0x1.5558f6p-5f, 0x1.123a8ep-7f, 0x1.6a2316p-10f);
   }
   /// log(1 + f) - f, to 1e-8 of log(1 + f)
   template <class Numbers>
@@ -280,10 +281,10 @@ struct lane_constants<double> {
   static constexpr double ln2_high = 0x1.62e42feep-1, ln2_low = 0x1.a39ef35793c76p-33;
   static constexpr double lowest = -746, highest = 710, least_normal = 0x1p-1022;
 
-  /// e^r, to 8e-18
+  /// (e^r - 1 - r) / r^2, to what makes e^r right to 8e-18
   template <class Numbers>
-  static Numbers exp_near_0(Numbers r) {
-    return power_series(r, 1.0, 1.0, 0x1.0000000000009p-1, 0x1.5555555555556p-3, 0x1.5555555550570p-5, 0x1.11111111100ccp-7,
+  static Numbers exp_beside_tangent(Numbers r) {
+    return power_series(r, 0x1.0000000000009p-1, 0x1.5555555555556p-3, 0x1.5555555550570p-5, 0x1.11111111100ccp-7,
                         0x1.6c16c185bc92cp-10, 0x1.a01a01aca4728p-13, 0x1.a019944e9b1f6p-16, 0x1.71ddff0d71c4fp-19,
                         0x1.28b3982c71967p-22, 0x1.af5506d6939fep-26);
   }
@@ -347,15 +348,42 @@ struct several_steps {
 template <class Real, int W>
 struct lane_steps : several_steps<Real, W> {};
 
-/// e^x = 2^n e^r, n = round(x / ln 2).
+/// x = n ln 2 + r, n = round(x / ln 2).
+template <class Real, int W>
+struct exponent_parts {
+  using constants = lane_constants<Real>;
+  typename lanes<Real, W>::numbers n, r;
+
+  [[gnu::always_inline]] explicit exponent_parts(typename lanes<Real, W>::numbers x) {
+    constexpr Real shift = Real(1.5) * static_cast<Real>(typename lanes<Real, W>::word{1} << constants::fraction_bits);
+    n = (x * static_cast<Real>(1.4426950408889634074) + shift) - shift;  // adding it rounds
+    r = (x - n * constants::ln2_high) - n * constants::ln2_low;
+  }
+};
+
+/// e^x = 2^n e^r.
 template <class Real, int W>
 [[gnu::always_inline]] inline lanes<Real, W> exp(lanes<Real, W> x) {
   using constants = lane_constants<Real>;
-  constexpr Real shift = Real(1.5) * static_cast<Real>(typename lanes<Real, W>::word{1} << constants::fraction_bits);
-  const auto in_range = smaller(larger(x, {constants::lowest}), {constants::highest}).each;
-  const auto n = (in_range * static_cast<Real>(1.4426950408889634074) + shift) - shift;  // adding it rounds
-  const auto r = (in_range - n * constants::ln2_high) - n * constants::ln2_low;
-  return {lane_steps<Real, W>::times_two_to(n, constants::exp_near_0(r))};
+  const exponent_parts<Real, W> of(smaller(larger(x, {constants::lowest}), {constants::highest}).each);
+  return {lane_steps<Real, W>::times_two_to(of.n, (constants::exp_beside_tangent(of.r) * of.r + Real(1)) * of.r + Real(1))};
+}
+
+/// e^x - 1 = 2^n [(e^r - 1) + (1 - 2^-n)]. Below -40 it is -1 in any Real.
+template <class Real, int W>
+lanes<Real, W> expm1(lanes<Real, W> x) {
+  using constants = lane_constants<Real>;
+  using steps = lane_steps<Real, W>;
+  const exponent_parts<Real, W> of(smaller(larger(x, {Real(-40)}), {constants::highest}).each);
+  const auto one = Real(1) - typename lanes<Real, W>::numbers{};
+  const auto of_r = of.r + of.r * of.r * constants::exp_beside_tangent(of.r);
+  return {steps::times_two_to(of.n, of_r + (one - steps::times_two_to(-of.n, one)))};
+}
+
+template <class Real, int W>
+lanes<Real, W> tanh(lanes<Real, W> x) {
+  const lanes<Real, W> zero = Real(0), part = expm1(-(larger(x, -x) + larger(x, -x))), size = -part / (part + Real(2));
+  return select(x < zero, -size, size);
 }
 
 /// log x = n ln 2 + log(1 + f), of which the largest part, f, is exact.

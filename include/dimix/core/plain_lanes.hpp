@@ -116,6 +116,16 @@ struct plain_lanes {
     for (int w = 0; w < W; ++w) x.each[w] = log1p(x.each[w]);
     return x;
   }
+  DIMIX_HD friend plain_lanes expm1(plain_lanes x) {
+    using std::expm1;
+    for (int w = 0; w < W; ++w) x.each[w] = expm1(x.each[w]);
+    return x;
+  }
+  DIMIX_HD friend plain_lanes tanh(plain_lanes x) {
+    using std::tanh;
+    for (int w = 0; w < W; ++w) x.each[w] = tanh(x.each[w]);
+    return x;
+  }
   DIMIX_HD friend plain_lanes one_minus_log1p_over(plain_lanes x) {
     for (int w = 0; w < W; ++w) x.each[w] = dimix::one_minus_log1p_over(x.each[w]);
     return x;

@@ -35,19 +35,19 @@ struct prepare_row {
   index_t states;                     // S
   token lowest_target;                // -1 where a target may be unknown
   view<token, 2> tokens_out;          // (B, D)
-  view<token, 3> targets_out;         // (B, K, D)
+  view<token, 3> targets_out;         // (B, D, K)  those of a position side by side
   view<Real, 2> log_weights_out;      // (B, M)
   view<item_faults<Real>, 1> faults;  // (B)
 
   template <class Group>
   DIMIX_HD void operator()(const Group& group, view<Real, 1>, index_t b) const {
-    const index_t D = tokens_out.extent(1), cells = targets_out.extent(1) * D, M = log_weights_out.extent(1);
+    const index_t D = tokens_out.extent(1), cells = targets_out.extent(2) * D, M = log_weights_out.extent(1);
     const auto target = [&](index_t i) { return targets(b, i / D, i % D); };
     const auto is_token = [&](index_t d) { return tokens(b, d) >= 0 && tokens(b, d) < states; };
     const auto is_target = [&](index_t i) { return target(i) >= lowest_target && target(i) < states; };
     const auto weight = [&](index_t m) { return log_weights.empty() ? Real(0) : log_weights(b, m); };
     group.for_each(D, [&](index_t d) { tokens_out(b, d) = is_token(d) ? tokens(b, d) : token{0}; });
-    group.for_each(cells, [&](index_t i) { targets_out(b, i / D, i % D) = is_target(i) ? target(i) : token{0}; });
+    group.for_each(cells, [&](index_t i) { targets_out(b, i % D, i / D) = is_target(i) ? target(i) : token{0}; });
     const Real total = log_sum_exp<Real>(group, M, weight);
     group.for_each(M, [&](index_t m) { log_weights_out(b, m) = weight(m) - total; });
     const index_t bad_token = first_of(group, D, [&](index_t d) { return !is_token(d); });

@@ -19,7 +19,7 @@ concept gathers = requires(const Row row, At k, token (*at)(index_t)) {
   row.log_prob(gathered(k, at));
 };
 template <class At, class Row>
-concept index_of_targets = std::is_same_v<At, index_t> || (has_prob<Row> && gathers<At, Row>);
+concept index_of_targets = std::is_same_v<At, index_t> ||(has_prob<Row>&& gathers<At, Row>);
 
 /// Row (b, stretch of positions): of every position the normalisers of all components of the chunk, what they say of the targets and the
 /// log-marginals over the chunk, all while its outputs are in the cache. tile: the weights of one component, then the sum over m of π_m p_md(s)
@@ -33,7 +33,7 @@ struct observe_row {
   index_t length, positions;                            // of a stretch; that are walked together
   view<const Real, 2> log_weights;                      // (B, M)
   view<typename Head::template state<Real>, 3> states;  // (B, M, D)
-  view<const token, 3> targets;                         // (B, K, D)
+  view<const token, 3> targets;                         // (B, D, K)
   view<double, 4> likelihoods;                          // (B, stretches, Mc, K)  l_km of the stretch
   view<Real, 3> log_marginals;                          // (B, D, S)  or empty
   view<Real, 3> spread;                                 // (B, D, S)  where the marginals come in several chunks; else empty
@@ -47,16 +47,25 @@ struct observe_row {
   DIMIX_HD void operator()(const Group& group, view<Real, 1> tile, index_t row_index) const {
     const index_t D = tokens.extent(1), S = log_marginals.extent(2), stretches = (D + length - 1) / length,
                   b = row_index / stretches, begin = row_index % stretches * length, end = smaller(D, begin + length),
-                  Mc = chunk.extent(1), K = targets.extent(1);
+                  Mc = chunk.extent(1), K = targets.extent(2);
     double* of_stretch = likelihoods.data() + row_index * Mc * K;  // (Mc, K)
     group.for_each(Mc * K, [&](index_t i) { of_stretch[i] = 0; });
     group.sync();
     last_row before;
+    Real weight = Real(0);  // π_m
     for (index_t from = begin; from < end; from += positions) {
       const position_walk through{b, from, smaller(end, from + positions), Mc};
       const auto sum = [&](index_t d) { return tile.slice((1 + d - from) * S, S); };
       through.each([&](index_t c, index_t d) {
-        component(group, b, c, d, tile.slice(0, S), sum(d), of_stretch + c * K, through.soon(chunk, c, d), before);
+        if constexpr (observes_positions<Head, Group, Real, Storage>)
+          if (d == from) {
+            const index_t n = through.to - from;
+            head.template observe_positions<Real>(group, view<const Storage, 2>(chunk[b][c].slice(from, n)),
+                                                  tokens.row(b).slice(from, n), states.row(b, first + c).slice(from, n));
+          }
+        using std::exp;
+        if (d == from) weight = exp(log_weights(b, first + c));
+        component(group, b, c, d, weight, tile.slice(0, S), sum(d), of_stretch + c * K, through.soon(chunk, c, d), before);
       });
       group.sync();
       if (!log_marginals.empty())
@@ -76,25 +85,20 @@ struct observe_row {
   }
 
   template <class Group>
-  DIMIX_HD void component(const Group& group, index_t b, index_t c, index_t d, view<Real, 1> weights, view<Real, 1> sum,
-                          double* of_targets, view<const Storage, 1> soon, last_row& before) const {
+  DIMIX_HD void component(const Group& group, index_t b, index_t c, index_t d, Real weight, view<Real, 1> weights,
+                          view<Real, 1> sum, double* of_targets, view<const Storage, 1> soon, last_row& before) const {
     const index_t m = first + c;
     const place at{b, d, tokens(b, d)};
     const view<const Storage, 1> raw = chunk.row(b, c, d);
-    kept_row<typename Head::template state<Real>, Real> seen;
-    if (log_marginals.empty())
-      seen = {head.template observe<Real>(group, raw, at), Real(1)};
-    else
-      seen = keep_row(group, head, raw, at, weights, before.any ? &before.state : nullptr);
+    const auto seen = look_at(group, raw, at, m, weights, before);
     const auto row = head.template row<Real>(raw, at, seen.state);
     if (group.leader()) states(b, m, d) = seen.state;
-    add_targets(group, row, b, d, of_targets);
+    add_targets(group, row, b, d, seen, weights, of_targets);
     if (group.leader() && c == 0) damaged(b, d) = 0;
     if (row.fixed() >= 0) return;
     before = {seen.state, true};
     if (!log_marginals.empty()) {
-      using std::exp;
-      const Real share = exp(log_weights(b, m)) * seen.each;
+      const Real share = weight * seen.each;
       group.for_each(sum.extent(0), [&](auto s) {
         expect(group, soon, s);
         const auto part = read<Real>(weights, s) * decltype(read<Real>(weights, s))(share);
@@ -107,21 +111,58 @@ struct observe_row {
     if (group.leader() && doubt != Real(0)) damaged(b, d) = 1;
   }
 
-  /// l_km of this position, for every target that is known.
+  using seen_row = kept_row<typename Head::template state<Real>, Real>;
+
+  /// The state of a row and, for marginals, its weights.
   template <class Group>
-  DIMIX_HD void add_targets(const Group& group, const row_type& row, index_t b, index_t d, double* of_targets) const {
-    group.for_each(targets.extent(1), [&]<index_of_targets<row_type> At>(At k) { add_target(row, b, d, k, of_targets); });
+  DIMIX_HD seen_row look_at(const Group& group, view<const Storage, 1> raw, const place& at, index_t m, view<Real, 1> weights,
+                            const last_row& before) const {
+    if constexpr (observes_positions<Head, Group, Real, Storage>) {
+      const auto& state = states(at.item, m, at.dim);
+      return log_marginals.empty() ? seen_row{state, Real(1)} : head.keep_observed(group, raw, state, weights);
+    } else {
+      if (log_marginals.empty()) return {head.template observe<Real>(group, raw, at), Real(1)};
+      return keep_row(group, head, raw, at, weights, before.any ? &before.state : nullptr);
+    }
   }
-  DIMIX_HD void add_target(const row_type& row, index_t b, index_t d, index_t k, double* of_targets) const {
-    const token x = targets(b, k, d);
-    if (x >= 0) of_targets[k] += static_cast<double>(row.log_prob(x));
+
+  /// l_km of this position, for every target that is known: from the row's probabilities, where these are at hand and log p is more than
+  /// what stands in memory.
+  template <class Group>
+  DIMIX_HD void add_targets(const Group& group, const row_type& row, index_t b, index_t d, const seen_row& seen,
+                            view<Real, 1> weights, double* of_targets) const {
+    if (targets.empty()) return;
+    const view<const token, 1> x = targets.row(b, d);  // (K)
+    if constexpr (has_prob<row_type>)
+      if (!log_marginals.empty() && row.fixed() < 0) {
+        group.sync();
+        return group.for_each(x.extent(0), [&]<index_of_targets<row_type> At>(At k) {
+          add_target(
+              x, k, [&](auto s) { return log_of_kept(row, seen.each, weights, s); }, of_targets);
+        });
+      }
+    group.for_each(x.extent(0), [&]<index_of_targets<row_type> At>(At k) {
+      add_target(
+          x, k, [&](auto s) { return row.log_prob(s); }, of_targets);
+    });
   }
-  template <int W>
-  void add_target(const row_type& row, index_t b, index_t d, lane_index<W> k, double* of_targets) const {
-    const auto x = gathered(k, [&](index_t i) { return targets(b, i, d); });
-    const auto log_p = row.log_prob(std::remove_const_t<decltype(x)>{x.each < 0 ? 0 : x.each});
-    for (int w = 0; w < W; ++w)
-      if (x.each[w] >= 0) of_targets[k.first + w] += static_cast<double>(log_p[w]);
+  template <class LogProb>
+  DIMIX_HD static void add_target(view<const token, 1> x, index_t k, const LogProb& log_prob, double* of_targets) {
+    if (x[k] >= 0) of_targets[k] += static_cast<double>(log_prob(static_cast<index_t>(x[k])));
+  }
+  template <int W, class LogProb>
+  static void add_target(view<const token, 1> x, lane_index<W> k, const LogProb& log_prob, double* of_targets) {
+    const auto here = gathered(k, [x](index_t i) { return x[i]; });
+    const auto known = log_prob(std::remove_const_t<decltype(here)>{here.each < 0 ? 0 : here.each});
+    const lanes<Real, W> zero = Real(0), log_p = select(number_of<Real>(here) < zero, zero, known);
+    for (int w = 0; w < W; ++w) of_targets[k.first + w] += static_cast<double>(log_p[w]);
+  }
+  template <class At>
+  DIMIX_HD static auto log_of_kept(const row_type& row, Real each, view<Real, 1> weights, At s) {
+    using std::log;
+    using number = typename number_at<Real, At>::type;
+    const number p = read<Real>(weights, s) * number(each);
+    return any(p < number(least_sum<Real>())) ? row.log_prob(s) : log(p);
   }
 
   /// The chunk's log-sum, on top of the chunks before. A certain row is that of all components.

@@ -10,7 +10,7 @@ namespace dimix {
 template <class Real>
 struct objective_site {
   view<const token, 2> tokens;        // (B, D)  x_t
-  view<const token, 3> targets;       // (B, K, D)
+  view<const token, 3> targets;       // (B, D, K)
   view<const Real, 2> log_weights;    // (B, M)
   view<const Real, 3> log_marginals;  // (B, D, S)
 };
@@ -82,7 +82,7 @@ struct value_row {
       if constexpr (term_type::uses_joint) {
         if constexpr (term_type::control_variate)
           value += term.target_weight() * group.reduce(term.targets(), Real(0), plus{}, [&](index_t target) {
-            return site.log_marginals(b, d, site.targets(b, k + target, d));
+            return site.log_marginals(b, d, site.targets(b, d, k + target));
           });
         k += term.targets();
       }
@@ -131,8 +131,11 @@ struct gradient_row {
     for (index_t d = from; d < to; ++d)
       if (changes(b, d) && marginal_slopes(group, b, d, of_all(d))) divided |= 1u << (d - from);
     if constexpr (reads_marginals_alone) clear(group, slope);
+    Real weight = Real(0);  // π_m
     through.each([&](index_t c, index_t d) {
-      component(group, through, c, d, of_all(d), (divided >> (d - from) & 1) != 0, slope, prob, whole);
+      using std::exp;
+      if (d == from) weight = exp(site.log_weights(b, first + c));
+      component(group, through, c, d, weight, of_all(d), (divided >> (d - from) & 1) != 0, slope, prob, whole);
     });
   }
 
@@ -155,9 +158,9 @@ struct gradient_row {
   }
 
   template <class Group>
-  DIMIX_HD void component(const Group& group, const position_walk& through, index_t c, index_t d, view<Real, 1> of_all,
-                          bool divided, view<Real, 1> slope, view<Real, 1> prob, view<Real, 1> whole) const {
-    using std::exp;
+  DIMIX_HD void component(const Group& group, const position_walk& through, index_t c, index_t d, Real weight,
+                          view<Real, 1> of_all, bool divided, view<Real, 1> slope, view<Real, 1> prob,
+                          view<Real, 1> whole) const {
     const index_t S = slope.extent(0), b = through.item;
     const auto row = row_of(b, c, d);
     const auto target = out.row(b, c, d);
@@ -175,7 +178,6 @@ struct gradient_row {
     };
     const auto chunk_soon = through.soon(chunk, c, d);  // (outputs)
     if constexpr (reads_marginals_alone) {
-      const Real weight = exp(site.log_weights(b, first + c));
       const auto pulled = [=](auto s, auto p) { return p * (read<Real>(of_all, s) * weight); };
       const auto of_targets = [=](auto s) { return read<Real>(slope, s); };
       const auto prob_at = [=]<index_of<row_type> At>(At s) {
@@ -199,7 +201,7 @@ struct gradient_row {
           return clear_targets(group, b, d, slope);
         }
     }
-    component_slopes(group, row, b, first + c, d, of_all, divided, slope, prob, chunk_soon);
+    component_slopes(group, row, b, first + c, d, weight, of_all, divided, slope, prob, chunk_soon);
     const auto slope_at = [&](auto s) { return read<Real>(slope, s); };
     const auto backward = [&](const auto& to) {
       const auto prob_at = [&](auto s) { return read<Real>(prob, s); };
@@ -242,7 +244,7 @@ struct gradient_row {
         if constexpr (term_type::control_variate)
           if (group.leader())
             for (index_t target = 0; target < term.targets(); ++target)
-              U[site.targets(b, k + target, d)] += term.weight(b) * term.target_weight();
+              U[site.targets(b, d, k + target)] += term.weight(b) * term.target_weight();
         k += term.targets();
       }
     });
@@ -265,10 +267,11 @@ struct gradient_row {
 
   /// d loss / d log p_md(s), and p_md(s) where the head or the marginal part wants it.
   template <class Group, class Row>
-  DIMIX_HD void component_slopes(const Group& group, const Row& row, index_t b, index_t m, index_t d, view<Real, 1> of_all,
-                                 bool divided, view<Real, 1> slope, view<Real, 1> prob, view<const Storage, 1> soon) const {
+  DIMIX_HD void component_slopes(const Group& group, const Row& row, index_t b, index_t m, index_t d, Real weight,
+                                 view<Real, 1> of_all, bool divided, view<Real, 1> slope, view<Real, 1> prob,
+                                 view<const Storage, 1> soon) const {
     using std::exp;
-    const Real log_weight = site.log_weights(b, m), weight = exp(log_weight);
+    const Real log_weight = site.log_weights(b, m);
     // ρ_m(s) U(s)
     const auto marginal_part = [&](auto s, auto log_p, auto p) {
       using number = decltype(p);
@@ -312,7 +315,7 @@ struct gradient_row {
   template <class Group>
   DIMIX_HD void clear_targets(const Group& group, index_t b, index_t d, view<Real, 1> slope) const {
     if (group.leader())
-      for (index_t k = 0; k < responsibility.extent(2); ++k) slope[site.targets(b, k, d)] = Real(0);
+      for (index_t k = 0; k < responsibility.extent(2); ++k) slope[site.targets(b, d, k)] = Real(0);
     group.sync();
   }
   /// Their sum.
@@ -321,7 +324,7 @@ struct gradient_row {
     Real total = Real(0);
     for (index_t k = 0; k < responsibility.extent(2); ++k) {
       total -= responsibility(b, m, k);
-      if (group.leader()) slope[site.targets(b, k, d)] -= responsibility(b, m, k);
+      if (group.leader()) slope[site.targets(b, d, k)] -= responsibility(b, m, k);
     }
     group.sync();
     return total;
