@@ -128,7 +128,8 @@ TEST_CASE("laws: a short reverse row is the identity plus the reverse rates") {
       for (double& p : row.p) p /= total;
       const auto rates = reverse_rates(process.between(t, t), at, row, unit_noise(alpha(process.schedule(), t)));
       const auto slope = [&](double h, token a) {
-        const auto short_row = process.between(t - h, t).reverse(at.dim, at.now, row);
+        const auto kernel = process.between(t - h, t);
+        const auto short_row = kernel.reverse(at.dim, at.now, row);
         return (std::exp(short_row.log_prob(a)) - (a == at.now)) /
                (total_noise(process.schedule(), t) - total_noise(process.schedule(), t - h));
       };

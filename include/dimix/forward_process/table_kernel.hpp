@@ -243,6 +243,14 @@ struct held_table_kernel : table_kernel<Space, Real> {
     this->back = *held_back;
   }
 
+  /// The row looks into the tables, so that the kernel has to outlive it.
+  template <class Row>
+  DIMIX_HD auto reverse(index_t d, token y, const Row& denoised) const& {
+    return table_kernel<Space, Real>::reverse(d, y, denoised);
+  }
+  template <class Row>
+  void reverse(index_t, token, const Row&) const&& = delete;
+
  private:
   static std::shared_ptr<const array<Real, 2>> transposed(const array<Real, 2>& step) {
     auto back = std::make_shared<array<Real, 2>>(step.extent(1), step.extent(0));  // (S, S)
