@@ -55,7 +55,14 @@ def rows_of(result):
     for one in result["peers"]["measurements"]:
         if "median" in one and "error" not in one:
             peers.setdefault((one["task"], tuple(one["shape"]), one["threads"]), []).append(one)
+    def beside(task, shape, threads):
+        """Whether the library was measured at this shape, and at none of the task's that is at least as large in everything."""
+        at = {s for t, s, n in peers if (t, n) == (task, threads) and (LIBRARY[task], s, n) in ours}
+        return shape in at and not any(s != shape and all(a >= b for a, b in zip(s, shape)) for s in at)
+
     for (task, shape, threads), measured in peers.items():
+        if not beside(task, shape, threads):
+            continue
         best = {}
         for one in measured:
             if one["peer"] in NO_PEERS:
@@ -64,10 +71,11 @@ def rows_of(result):
                 best[one["peer"]] = one
         for peer, one in sorted(best.items(), key=lambda item: item[1]["median"]):
             own = ours.get((LIBRARY_OF_PEER.get((task, peer), LIBRARY[task]), shape, threads))
-            ratio = f"{one['median'] / own['median']:.1f}" if own else "not measured"
-            library = time_text(own["median"]) if own else "not measured"
-            most = f"{one['median'] / own['floor']:.1f}" if own and "floor" in own else ""
-            floor = f"{own['over_floor']:.2f}" if own and "over_floor" in own else ""
+            if own is None:
+                continue
+            ratio, library = f"{one['median'] / own['median']:.1f}", time_text(own["median"])
+            most = f"{one['median'] / own['floor']:.1f}" if "floor" in own else ""
+            floor = f"{own['over_floor']:.2f}" if "over_floor" in own else ""
             yield f"| {task} ({AXES[task]}) | {shape} | {threads} | {library} | {floor} | {peer} | {time_text(one['median'])} | {ratio} | {most} |"
 
 
