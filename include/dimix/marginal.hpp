@@ -9,11 +9,10 @@
 //
 // The class works over chunks of components, so that M can be larger than what fits in memory: observe(chunk) for each in order, then
 // close(). A chunk that starts at component 0 starts anew, so that one object serves many raw outputs.
-// Cost: observe reads the outputs once and takes 1 exponential a state (softmax, subs; truncated_logistic in W
-// lanes 1 / W; 2 where a head does not keep its row), with marginals
-// 1 logarithm a state of a position, and K D a component; workspace 2 B M D + 3 B M K + 2 B K D (and up to 2 B M K more where D is shorter
-// than a stretch; + B D S with marginals, twice when M comes in chunks), which rows alone touch: it may lie on a device. Float results agree
-// with double to about 1e-6 relative in log p per position; the sum over positions is one of doubles.
+// Cost: observe reads the outputs once and takes 1 exponential a state (softmax, subs; truncated_logistic in W lanes 1 / W; 2 where a head does
+// not keep its row), with marginals 1 logarithm a state of a position, and K D a component; workspace 2 B M D + 3 B M K + 2 B K D (and up to
+// 2 B M K more where D is shorter than a stretch; + B D S with marginals, twice when M comes in chunks), which rows alone touch: it may lie on
+// a device. Float results agree with double to about 1e-6 relative in log p per position; the sum over positions is one of doubles.
 // Sweeps (tests/spy): observe one over stretches of positions, and with targets one of B Mc rows; close one of B K rows with targets, one of
 // B D with marginals that came in chunks; and short ones of B rows: two in the first observe, one in later ones, one in close.
 // All memory is taken by the constructor, but for the running sums of marginals in chunks: by the first chunk.

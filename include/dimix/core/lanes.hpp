@@ -93,7 +93,7 @@ struct number_at {
 template <class Real, int W>
 struct lanes;
 
-/// What one instruction does where the processor has it (core/avx512.hpp) and several do elsewhere.
+/// What one instruction does where the processor has it (core/x86_lanes.hpp) and several do elsewhere.
 template <class Real, int W>
 struct lane_steps;
 
@@ -412,4 +412,4 @@ lanes<Real, W> log1p(lanes<Real, W> x) {
 }  // namespace DIMIX_TARGET
 }  // namespace dimix
 
-#include <dimix/core/avx512.hpp>
+#include <dimix/core/x86_lanes.hpp>

@@ -106,7 +106,7 @@ DIMIX_HD kept_row<typename Head::template state<Real>, Real> keep_row(const Grou
 ///   h.template observe_positions<Real>(group, raw (n, outputs), x_t (n), states (n))
 ///   h.keep_observed(group, raw, state, weights)       keep of a row whose state is known
 template <class H, class Group, class Real, class Storage>
-concept observes_positions = std::is_same_v<Group, vector_group<Real>> &&(native_lanes<Real> > 1) &&
+concept observes_positions = std::is_same_v<Group, vector_group<Real>> && (native_lanes<Real> > 1) &&
                              requires(const H h, const Group g, view<const Storage, 2> raw, view<const token, 1> now,
                                       view<typename H::template state<Real>, 1> states) {
                                h.template observe_positions<Real>(g, raw, now, states);

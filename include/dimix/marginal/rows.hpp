@@ -19,7 +19,7 @@ concept gathers = requires(const Row row, At k, token (*at)(index_t)) {
   row.log_prob(gathered(k, at));
 };
 template <class At, class Row>
-concept index_of_targets = std::is_same_v<At, index_t> ||(has_prob<Row>&& gathers<At, Row>);
+concept index_of_targets = std::is_same_v<At, index_t> || (has_prob<Row> && gathers<At, Row>);
 
 /// Row (b, stretch of positions): of every position the normalisers of all components of the chunk, what they say of the targets and the
 /// log-marginals over the chunk, all while its outputs are in the cache. tile: the weights of one component, then the sum over m of π_m p_md(s)
@@ -92,7 +92,6 @@ struct observe_row {
     const view<const Storage, 1> raw = chunk.row(b, c, d);
     const auto seen = look_at(group, raw, at, m, weights, before);
     const auto row = head.template row<Real>(raw, at, seen.state);
-    if (group.leader()) states(b, m, d) = seen.state;
     add_targets(group, row, b, d, seen, weights, of_targets);
     if (group.leader() && c == 0) damaged(b, d) = 0;
     if (row.fixed() >= 0) return;
@@ -113,7 +112,7 @@ struct observe_row {
 
   using seen_row = kept_row<typename Head::template state<Real>, Real>;
 
-  /// The state of a row and, for marginals, its weights.
+  /// The state of a row, in its place, and for marginals its weights.
   template <class Group>
   DIMIX_HD seen_row look_at(const Group& group, view<const Storage, 1> raw, const place& at, index_t m, view<Real, 1> weights,
                             const last_row& before) const {
@@ -121,8 +120,11 @@ struct observe_row {
       const auto& state = states(at.item, m, at.dim);
       return log_marginals.empty() ? seen_row{state, Real(1)} : head.keep_observed(group, raw, state, weights);
     } else {
-      if (log_marginals.empty()) return {head.template observe<Real>(group, raw, at), Real(1)};
-      return keep_row(group, head, raw, at, weights, before.any ? &before.state : nullptr);
+      const seen_row seen = log_marginals.empty()
+                                ? seen_row{head.template observe<Real>(group, raw, at), Real(1)}
+                                : keep_row(group, head, raw, at, weights, before.any ? &before.state : nullptr);
+      if (group.leader()) states(at.item, m, at.dim) = seen.state;
+      return seen;
     }
   }
 
