@@ -8,6 +8,9 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_L
 endif()
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   list(APPEND warnings -fconcepts-diagnostics-depth=3)
+  # A compiler that ends within the minute need not look for memory to use again: 5 % of its time, for 140 MB at most.
+  target_compile_options(dimix_development INTERFACE
+    "$<$<COMPILE_LANGUAGE:CXX>:SHELL:--param ggc-min-expand=10000 --param ggc-min-heapsize=1000000>")
 endif()
 # nvcc's host pass writes code that breaks -Wpedantic, and its line directives too.
 set(cuda_warnings -Xcompiler=-Wall,-Wextra)
