@@ -1,4 +1,22 @@
 // Laws after N steps, through the samplers that users run: the toy tables, λ per step and per path, chi-square of samples.
+//
+// Which law the samples of each sampler are held to, by chi-square of whole paths, and where:
+//   ancestral, analytic, Euler (both forms, both clocks, to the end)   exact::law_after                             here
+//   tau-leaping, a single jump (both clocks, to the end)               exact::law_after                             here
+//   argmax tail; hybrid; guided logits and rows; remasking and its loop exact::law_after                             here
+//   λ with weights or continuous, per step and per path                exact::law_after, by components or points    here
+//   visible evidence                                                   exact::push, known tokens written in         here
+//   hidden evidence                                                    push of the weighted λ                       laws/evidence.cpp
+//   the likeliest of several λ                                         push, and the λ that may be tried            laws/evidence.cpp
+//   reveals: every order, allocation, proposal; evidence               exact::law_after                             exact/reveal.cpp
+//   reveals that reconsider                                            exact::each_best_set of fixed rows           exact/reveal.cpp
+//   first hitting; Gillespie, absorbing                                reveals one by one in random order           laws/first_hitting, gillespie
+//   Gillespie, every noise                                             q_s of the exact denoiser                    laws/gillespie.cpp
+//   tau-leaping, summed jumps, and its correctors                      clamped convolutions of Poisson laws         laws/sampler_jumps.cpp
+//   predictor and corrector                                            exact::push of both in turn                  laws/sampler_corrector.cpp
+//   blocks of ancestral steps, reveals, first hits                     law_after of a block given the last          laws/blocks.cpp
+//   remasking by confidence                                            product rows where ψ is known from x_t       laws/remasking.cpp
+//   queued paths                                                       the tokens of sample(), bit by bit           laws/queued_path.cpp
 #include <dimix/dimix.hpp>
 
 #include "core/refuses.hpp"
@@ -18,7 +36,8 @@ joint_law law_after(const Process& process, const Net& net, index_t D, const tim
 
 /// Samples of whole paths follow the exact law. Of the options, dims, grid and how a step draws.
 template <class Method = ancestral, class Process, class Net>
-void check_samples(const char* what, const Process& process, const Net& net, sample_options options, Method method = {}) {
+void check_samples(const std::string& what, const Process& process, const Net& net, sample_options options,
+                   Method method = {}) {
   sampler<double, Process, Net, Method> steps(process, net, sampler_options_of(options), method, cpu{1});
   const auto law = exact::law_after(steps, exact::prior_law(process, options.dims), options.grid);
   options.batch = laws::draws(20000), options.seed = 3;
@@ -26,7 +45,7 @@ void check_samples(const char* what, const Process& process, const Net& net, sam
   CHECK(exact::chi_square({law.states, sample<double>(process, net, options, cpu{1}, method)}, law) < 4);
 }
 template <class Method = ancestral, class Process, class Net>
-void check_samples(const char* what, const Process& process, const Net& net, index_t D, const time_grid& grid,
+void check_samples(const std::string& what, const Process& process, const Net& net, index_t D, const time_grid& grid,
                    latent_scope scope, Method method = {}) {
   check_samples(what, process, net, {.dims = D, .scope = scope, .grid = grid}, method);
 }
@@ -61,10 +80,10 @@ TEST_CASE("exact: samples of whole paths follow the law of every method, with λ
 }
 
 TEST_CASE("exact: samples follow the law of every form of a step that jumps at most once, and of an argmax tail") {
-  const forward_process<uniform<3>, linear> redraws(uniform<3>{}, {0, 3});
+  const forward_process<uniform<3>, log_linear> redraws(uniform<3>{}, {0.05});  // no constant rate: the clocks differ
   const forward_process<absorbing<3>, log_linear> hides;
   const time_grid grid{1, 0.6, 0.25, 0};
-  const auto check = [&](const char* what, auto method) {
+  const auto check = [&](const std::string& what, auto method) {
     check_samples(what, redraws, laws::some_net<uniform<3>>{{}}, 2, grid, latent_scope::per_step, method);
     check_samples(what, hides, laws::some_net<absorbing<3>>{{}}, 3, grid, latent_scope::per_step, method);
   };
@@ -122,13 +141,13 @@ TEST_CASE("exact: samples follow the law given visible evidence, also where a st
   const index_t B = laws::draws(20000);
   array<token, 2> evidence(B, 3);  // (B, D)
   for (index_t b = 0; b < B; ++b) std::copy(known.begin(), known.end(), evidence.whole().row(b).data());
-  const auto check = [&]<class Method>(const char* what, Method method) {
+  const auto check = [&]<class Method>(const std::string& what, Method method) {
     sampler<double, std::decay_t<decltype(process)>, std::decay_t<decltype(net)>, Method> steps(
         process, net, {.scope = latent_scope::per_step}, method, cpu{1});
     auto law = with_known(exact::prior_law(process, 3), known);
     for (std::size_t n = 0; n + 1 < grid.size(); ++n)
-      law = with_known(
-          exact::push(steps, law, {grid[n + 1], grid[n], static_cast<index_t>(n)}, exact::latents_of(steps)), known);
+      law =
+          with_known(exact::push(steps, law, {grid[n + 1], grid[n], static_cast<index_t>(n)}, exact::latents_of(steps)), known);
     const auto x = sample<double>(
         process, net, {.batch = B, .dims = 3, .seed = 3, .scope = latent_scope::per_step, .grid = grid, .evidence = evidence},
         cpu{1}, method);

@@ -71,8 +71,9 @@ struct leaning {
       for (index_t m = 0; m < raw.extent(1); ++m)
         for (index_t d = 0; d < asked.dims(); ++d)
           for (index_t s = 0; s < S; ++s)
-            raw(b, m, d, s) = static_cast<Real>(2 * std::sin(seen + 1.7 * static_cast<double>(d) + 2.3 * static_cast<double>(s) +
-                                                             2 * static_cast<double>(asked.latents(b, m, 0))));
+            raw(b, m, d, s) =
+                static_cast<Real>(2 * std::sin(seen + 1.7 * static_cast<double>(d) + 2.3 * static_cast<double>(s) +
+                                               2 * static_cast<double>(asked.latents(b, m, 0))));
     }
   }
 };
