@@ -9,10 +9,10 @@
 // A space of joint states is the numbers of its sequences (joint_states.hpp); a law has a probability for each of them (law.hpp). What noise
 // makes of a law is in forward.hpp, one step of a sampler in step.hpp and reveal.hpp, whole paths in path.hpp. No formula of a step is in
 // here: laws are pushed through the rows that users' samplers draw from. Those without rows (tau-leaping with summed jumps, first hitting,
-// remasking, Gillespie) are compared by their samples (empirical.hpp).
+// remasking by confidence, Gillespie) are compared by their samples (empirical.hpp).
 //
 //   sampler                                     enumerated up to
-//   product samplers: ancestral, analytic, Euler, one jump; hybrid, guided; every wrapper
+//   product samplers: ancestral, analytic, Euler, one jump, remasking; hybrid, guided; every wrapper
 //     where noise does nothing but hide         1e6 sequences
 //     elsewhere                                 1e4
 //   reveal: random, margin, entropy orders with by_schedule, by_count     as the first; orders with weights 20 positions

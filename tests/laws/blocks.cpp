@@ -1,4 +1,5 @@
 // Blocks: one is the plain sampler, steps add up, and nothing looks ahead.
+#include <dimix/denoiser/time_independent.hpp>
 #include <dimix/sampler/blocks.hpp>
 #include <dimix/sampler/remasking/confident.hpp>
 
@@ -42,6 +43,52 @@ struct left_to_right {
   }
 };
 
+/// Another network for the positions from `first` on of one sequence.
+template <class Net>
+struct inside {
+  const Net& net;
+  std::vector<token> around;  // (D)
+  index_t first;
+
+  index_t outputs() const { return net.outputs(); }
+  template <class Real>
+  void operator()(request<Real> asked, view<Real, 4> raw) const {
+    const index_t B = asked.batch(), L = asked.dims(), D = static_cast<index_t>(around.size());
+    array<token, 2> tokens(B, D);                   // (B, D)
+    array<Real, 4> answer(B, 1, D, net.outputs());  // (B, 1, D, S)
+    for (index_t b = 0; b < B; ++b) {
+      std::copy(around.begin(), around.end(), tokens.whole().row(b).data());
+      std::copy_n(asked.tokens.row(b).data(), L, &tokens(b, first));
+    }
+    asked.tokens = tokens;
+    net(asked, answer.whole());
+    for (index_t b = 0; b < B; ++b) std::copy_n(&answer(b, 0, first, 0), L * net.outputs(), &raw(b, 0, 0, 0));
+  }
+};
+
+/// Three positions in blocks of two and one against the law of the one times that of the other given it; steps_of: of each. known makes the
+/// sampler whose law is taken.
+template <class Net, class Known, class Make>
+void check_law(const std::string& what, const Net& net, const std::vector<index_t>& steps_of, const Known& known,
+               const Make& make) {
+  const index_t D = 3, S = 4, mask = 3;
+  exact::joint_law law(exact::joint_states::of(process.space(), D));
+  const inside<Net> first{net, {mask, mask, mask}, 0};
+  auto first_steps = known(process, first, one);
+  const auto pair = exact::law_after(first_steps, 2, uniform_grid(steps_of[0]));
+  for (index_t i = 0; i < pair.size(); ++i) {
+    if (pair[i] == 0) continue;
+    const inside<Net> second{net, {pair.states.at(i, 0), pair.states.at(i, 1), mask}, 2};
+    auto second_steps = known(process, second, one);
+    const auto last = exact::law_after(second_steps, 1, uniform_grid(steps_of[1]));
+    for (index_t a = 0; a < S; ++a) law[i * S + a] += pair[i] * last[a];
+  }
+  const auto x = sample_blocks<double>(
+      process, net, {.batch = laws::draws(20000), .dims = D, .length = 2, .steps = steps_of[0] + steps_of[1], .seed = 5}, one,
+      make);
+  laws::check_frequencies(what, exact::sample_counts(law.states, x).counts, law.p);
+}
+
 }  // namespace
 
 TEST_CASE("laws: one block is the plain sampler") {
@@ -58,6 +105,17 @@ TEST_CASE("laws: one block is the plain sampler") {
   block_options longer = options;
   longer.length = 50;
   CHECK(sample_blocks(process, net, longer, one) == sample_blocks(process, net, options, one));
+}
+
+TEST_CASE("laws: samples in blocks follow the law of one block given the block before it") {
+  const laws::some_net<absorbing<4>> net{absorbing<4>{}, 1.5};
+  const std::vector<index_t> steps_of = block_steps(4, 3, 2);
+  check_law("ancestral", net, steps_of, ancestral_blocks<double>{}, ancestral_blocks<double>{});
+  check_law("by reveals", net, steps_of, by_reveals, by_reveals);
+  const auto one_by_one = [](const auto& forward, const auto& of_block, const auto& run_on) {
+    return make_reveal_sampler<double>(forward, of_block, random_order{}, by_count{1}, drawn{}, {}, run_on);
+  };
+  check_law("by first hits", time_independent(net), {2, 1}, one_by_one, by_first_hits);
 }
 
 TEST_CASE("laws: steps of blocks add up, and none is 0") {

@@ -2,7 +2,7 @@
 #include <dimix/denoiser/tabular.hpp>
 #include <dimix/diagnostics.hpp>
 
-#include "laws/support.hpp"
+#include "laws/sampler.hpp"
 
 using namespace dimix;
 using laws::array;
@@ -73,7 +73,7 @@ array<token, 2> all_masked(index_t B, index_t D, token mask) {
   return x;
 }
 
-void check_covers(const char* what, const measured& seen, double exact) {
+void check_covers(const std::string& what, const measured& seen, double exact) {
   INFO(what << ": " << seen.mean << " +- " << seen.standard_error << ", exact " << exact);
   CHECK(seen.covers(exact, 4));
   CHECK(seen.standard_error < 0.1 * (exact + 0.1));
@@ -223,6 +223,93 @@ TEST_CASE("diagnostics: the path bound is the entropy and what the steps lose") 
   const auto redraws = mean_of(path_bound<double>(redrawn, redrawn_teacher, few, uniform_grid(32), {{.seed = 4}, 2}));
   CHECK(redraws.high(4) > data_law.entropy(7));
   CHECK(redraws.mean < data_law.entropy(7) + 0.25);
+}
+
+namespace {
+
+/// The path bound of one sequence x_0 (D), exactly: over all ways of noise from t = 1 to x_0, which q gives, their log-likelihood less that
+/// of the same way back; with the law of λ along it or in every step.
+template <class Process, class Net>
+double exact_path_bound(const Process& process, const Net& net, view<const token, 1> x_0, const time_grid& grid,
+                        latent_scope scope) {
+  sampler<double, Process, Net> steps(process, net);
+  const auto states = exact::joint_states::of(process.space(), x_0.extent(0));
+  const auto over = exact::latents_of(steps);
+  const std::size_t N = grid.size() - 1;
+  std::vector<std::vector<exact::joint_law>> back(N);  // (N, M n) p(. | x_t; λ_m)
+  for (std::size_t n = 0; n < N; ++n)
+    for (index_t m = 0; m < over.count(); ++m)
+      for (index_t i = 0; i < states.size(); ++i) {
+        exact::joint_law at(states);
+        at[i] = 1;
+        back[n].push_back(exact::push(steps, at, {grid[n + 1], grid[n]}, over.point(m)));
+      }
+  const auto product = [&](const auto& of_position) {
+    double p = 1;
+    for (index_t d = 0; d < x_0.extent(0); ++d) p *= of_position(d);
+    return p;
+  };
+  double bound = 0;
+  const auto walk = [&](const auto& self, std::size_t n, index_t at, double chance, double log_q,
+                        const std::vector<double>& along) -> void {
+    if (chance == 0) return;
+    if (n == N) {
+      double p = 0;
+      for (index_t m = 0; m < over.count(); ++m) p += over.weight(m) * along[static_cast<std::size_t>(m)];
+      bound += chance * (log_q - (scope == latent_scope::per_path ? std::log(p) : 0));
+      return;
+    }
+    const auto kernel = process.template between<double>(grid[n + 1], grid[n]);
+    for (index_t next = 0; next < states.size(); ++next) {
+      const double q = product([&](index_t d) { return kernel.posterior(d, x_0[d], states.at(at, d), states.at(next, d)); });
+      if (q == 0) continue;
+      double p = 0;
+      std::vector<double> further = along;
+      for (index_t m = 0; m < over.count(); ++m) {
+        const double of_one = back[n][static_cast<std::size_t>(m * states.size() + at)][next];
+        p += over.weight(m) * of_one;
+        further[static_cast<std::size_t>(m)] *= of_one;
+      }
+      self(self, n + 1, next, chance * q, log_q + std::log(q) - (scope == latent_scope::per_step ? std::log(p) : 0), further);
+    }
+  };
+  const auto first = process.template between<double>(0, grid[0]);
+  for (index_t i = 0; i < states.size(); ++i)
+    walk(walk, 0, i, product([&](index_t d) { return first.marginal_t(d, x_0[d], states.at(i, d)); }), 0,
+         std::vector<double>(static_cast<std::size_t>(over.count()), 1.0));
+  return bound;
+}
+
+}  // namespace
+
+TEST_CASE(
+    "diagnostics: the path bound of a mixture, with λ along the path or in every step, lies above -log p of its sampler") {
+  const time_grid grid{1, 0.6, 0.3, 0};
+  const laws::leaning<weighted_latent<double>> net{3, laws::unequal_latent()};
+  const auto check = [&](const auto& process) {  // noise is complete at t = 1: no part of the bound is the prior's
+    sampler<double, std::decay_t<decltype(process)>, std::decay_t<decltype(net)>> kept(process, net),
+        anew(process, net, {.scope = latent_scope::per_step});
+    const auto law_kept = exact::law_after(kept, 2, grid), law_anew = exact::law_after(anew, 2, grid);
+    double scopes_apart = 0;
+    for (const auto& x : {std::vector<token>{0, 0}, {0, 1}, {1, 1}}) {
+      const view<const token, 1> x_0(x.data(), 2);
+      array<token, 2> many(laws::draws(4000), 2);  // (B, D)
+      for (index_t b = 0; b < many.extent(0); ++b) std::copy(x.begin(), x.end(), many.whole().row(b).data());
+      double bounds[2];
+      for (auto scope : {latent_scope::per_path, latent_scope::per_step}) {
+        const bool along = scope == latent_scope::per_path;
+        const double bound = exact_path_bound(process, net, x_0, grid, scope);
+        check_covers(along ? "one λ" : "λ of every step",
+                     mean_of(path_bound<double>(process, net, many, grid, {{.seed = 8}, 1, scope})), bound);
+        CHECK(bound > -std::log((along ? law_kept : law_anew).of(x_0)));
+        bounds[along] = bound;
+      }
+      scopes_apart = std::max(scopes_apart, std::abs(bounds[0] - bounds[1]));
+    }
+    CHECK(scopes_apart > 0.1);  // far more than the errors: an estimate of the other scope would not pass
+  };
+  check(forward_process(absorbing<3>{}, log_linear{0}));
+  check(forward_process(uniform<3>{}, log_linear{0}));
 }
 
 TEST_CASE("diagnostics: the any-order bound of an exact denoiser is -log p of each sequence") {

@@ -167,7 +167,83 @@ TEST_CASE("laws: evidence about a continuous λ, by many even draws of it") {
     ones += x(b, 1);
     CHECK(x(b, 0) == 1);
   }
-  CHECK(ones / static_cast<double>(B) == doctest::Approx(2.0 / 3).epsilon(0.02));  // E λ^2 / E λ; 1/2 without evidence
+  laws::check_frequencies("ones", {static_cast<double>(B) - ones, ones},
+                          {1.0 / 3, 2.0 / 3});  // E λ^2 / E λ; 1/2 without evidence
+}
+
+TEST_CASE("laws: whole paths with hidden evidence follow the steps of the weighted λ, once per path or in every step") {
+  const index_t D = 2, B = laws::draws(20000);
+  const std::vector<token> known{1, -1};
+  array<token, 2> evidence(B, D);  // (B, D)
+  for (index_t b = 0; b < B; ++b) std::copy(known.begin(), known.end(), evidence.whole().row(b).data());
+  const time_grid grid{1, 0.6, 0.25, 0};
+  const auto check = [&](const auto& process) {
+    using process_type = std::decay_t<decltype(process)>;
+    const index_t S = process.max_states();
+    const laws::leaning<weighted_latent<double>> net{S, laws::unequal_latent()};
+    laws::sampler<double, process_type, std::decay_t<decltype(net)>> steps(process, net, {}, {}, one);
+    const auto over = exact::latents_of(steps);
+    const auto times = [](double t) {
+      array<double, 1> result(1);  // (1)
+      result(0) = t;
+      return result;
+    };
+    const auto rows_of = [&](view<const token, 2> x_t, double s, double t, index_t m) {  // (1, D, S)
+      return steps.rows(x_t, times(s), times(t), exact::repeated<double>(over.point(m), 1));
+    };
+    /// π_m p(y | x_t; λ_m), normalised
+    const auto weights = [&](view<const token, 2> x_t, double t) {
+      std::vector<double> w;
+      double total = 0;
+      for (index_t m = 0; m < over.count(); ++m) {
+        w.push_back(over.weight(m) * rows_of(x_t, 0, t, m)(0, 0, known[0]));
+        total += w.back();
+      }
+      for (double& each : w) each /= total;
+      return w;
+    };
+    const auto pushed = [&](const exact::joint_law& law, double s, double t, auto weights_at) {
+      exact::joint_law next(law.states);
+      const auto kernel = process.template between<double>(s, t);
+      for (index_t i = 0; i < law.size(); ++i) {
+        if (law[i] == 0) continue;
+        const auto x_t = law.states.tokens({i});  // (1, D)
+        const std::vector<double> w = weights_at(x_t);
+        for (index_t m = 0; m < over.count(); ++m) {
+          auto rows = rows_of(x_t, s, t, m);  // (1, D, S)
+          for (token a = 0; a < S; ++a) rows(0, 0, a) = kernel.posterior(0, known[0], x_t(0, 0), a);
+          next.add(law[i] * w[static_cast<std::size_t>(m)], exact::product_law(law.states, rows.whole()[0]));
+        }
+      }
+      return next;
+    };
+    const auto prior = exact::prior_law(process, D);
+    for (auto scope : {latent_scope::per_path, latent_scope::per_step}) {
+      exact::joint_law law(prior.states);
+      if (scope == latent_scope::per_step) {
+        law = prior;
+        for (std::size_t n = 0; n + 1 < grid.size(); ++n)
+          law = pushed(law, grid[n + 1], grid[n], [&](view<const token, 2> x_t) { return weights(x_t, grid[n]); });
+      } else {
+        for (index_t m = 0; m < over.count(); ++m) {
+          exact::joint_law of_one = prior;  // x_1 and λ_m together
+          for (index_t i = 0; i < prior.size(); ++i)
+            if (prior[i] > 0) of_one[i] *= weights(prior.states.tokens({i}), 1)[static_cast<std::size_t>(m)];
+          std::vector<double> alone(3);
+          alone[static_cast<std::size_t>(m)] = 1;
+          for (std::size_t n = 0; n + 1 < grid.size(); ++n)
+            of_one = pushed(of_one, grid[n + 1], grid[n], [&](const auto&) { return alone; });
+          law.add(1, of_one);
+        }
+      }
+      const auto x = sample<double>(
+          process, net,
+          {.batch = B, .dims = D, .seed = 6, .scope = scope, .grid = grid, .evidence = evidence, .hidden_evidence = true}, one);
+      laws::check_frequencies("x_0", exact::sample_counts(law.states, x).counts, law.p);
+    }
+  };
+  check(forward_process(uniform<3>{}, log_linear{0.2}));  // at t = 1 a part of x_0 is left, and x_1 tells of it
+  check(forward_process(absorbing<4>{}, log_linear{0}));
 }
 
 TEST_CASE("laws: evidence reaches the end of every path, and decides λ of it") {
@@ -235,6 +311,60 @@ TEST_CASE("laws: the last of many λ is the one whose tokens the mixture likes b
     }
     CHECK(std::equal(winner.begin(), winner.end(), x.whole().row(b).begin()));
   }
+}
+
+TEST_CASE("laws: paths that end with the likeliest of several λ follow the law of x_t and of the λ that are tried") {
+  const forward_process process(uniform<3>{}, log_linear{0.2});
+  const index_t D = 2, B = laws::draws(20000);
+  const laws::leaning<weighted_latent<double>> weighted{3, laws::unequal_latent()};
+  const laws::leaning<categorical_latent> even{3, {3}};
+  const double t = 0.5;
+  const auto check = [&](const std::string& what, const auto& net, index_t count,
+                         const std::vector<std::vector<double>>& strata, bool all) {
+    using net_type = std::decay_t<decltype(net)>;
+    laws::sampler<double, std::decay_t<decltype(process)>, net_type> steps(process, net, {.scope = latent_scope::per_step}, {},
+                                                                           one);
+    const auto before = exact::push(steps, exact::prior_law(process, D), {t, 1}, exact::latents_of(steps));
+    const auto over = exact::latents_of(steps);
+    exact::joint_law law(before.states);
+    // tried[k]: the component of the k-th λ that is tried, one of each stratum
+    const auto each_tried = [&](const auto& f) {
+      laws::for_each_sequence(count, 3, [&](const std::vector<token>& tried) {
+        double chance = 1;
+        for (std::size_t k = 0; k < tried.size(); ++k) chance *= strata[k][static_cast<std::size_t>(tried[k])];
+        if (chance > 0) f(tried, chance);
+      });
+    };
+    array<double, 1> from(1), to(1);  // (1)
+    from(0) = t;
+    for (index_t i = 0; i < before.size(); ++i) {
+      std::vector<array<double, 3>> rows;  // of every component: (1, D, S)
+      for (index_t m = 0; m < 3; ++m)
+        rows.push_back(steps.rows(before.states.tokens({i}), to, from, exact::repeated<double>(over.point(m), 1), 1));
+      each_tried([&](const std::vector<token>& tried, double chance) {
+        double best = -1;
+        index_t winner = 0;
+        for (token m : tried) {
+          token x[2];
+          for (index_t d = 0; d < D; ++d)
+            x[d] = argmax(3, [&](index_t a) { return rows[static_cast<std::size_t>(m)](0, d, a); });
+          double likelihood = 0;
+          for (token j : tried)
+            likelihood += (all ? over.weight(j) : 1.0) * rows[static_cast<std::size_t>(j)](0, 0, x[0]) *
+                          rows[static_cast<std::size_t>(j)](0, 1, x[1]);
+          if (likelihood > best) best = likelihood, winner = before.states.index({x, D});
+        }
+        law[winner] += before[i] * chance;
+      });
+    }
+    const auto x = sample<double>(
+        process, net,
+        {.batch = B, .dims = D, .seed = 6, .scope = latent_scope::per_step, .grid = {1, t, 0}, .last_candidates = count}, one);
+    laws::check_frequencies(what, exact::sample_counts(law.states, x).counts, law.p);
+  };
+  check("all of them, by weight", weighted, 3, {{1, 0, 0}, {0, 1, 0}, {0, 0, 1}}, true);
+  check("two even draws of three", even, 2, {{2.0 / 3, 1.0 / 3, 0}, {0, 1.0 / 3, 2.0 / 3}}, false);
+  check("two even draws of unequal ones", weighted, 2, {{1, 0, 0}, {0, 0.6, 0.4}}, false);
 }
 
 TEST_CASE("laws: one λ at the last step is the argmax tail, and so is any number for a factorized denoiser") {

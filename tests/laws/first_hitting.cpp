@@ -1,4 +1,5 @@
 // First hitting: the law of the times, the law of the data, and nothing around an item changes it.
+#include <dimix/denoiser/time_independent.hpp>
 #include <dimix/sampler/first_hitting.hpp>
 
 #include "laws/reveal.hpp"
@@ -99,6 +100,30 @@ TEST_CASE("laws: an exact denoiser gives the law of the data, in D calls") {
   for (const auto& s : {0, 1, 2, 3, 4})
     wanted[static_cast<std::size_t>(given[s][0] + 3 * given[s][1] + 9 * given[s][2])] = p[s];
   laws::check_frequencies("sequences", counts, wanted);
+}
+
+TEST_CASE("laws: any denoiser without time is revealed one position after another, λ per path or per step, from evidence on") {
+  const forward_process process(absorbing<3>{}, cosine{});
+  const laws::leaning<weighted_latent<double>> mixture{3, laws::unequal_latent()};
+  const time_independent net(mixture);
+  const index_t B = laws::draws(20000), D = 3;
+  exact::joint_law start(exact::joint_states::of(process.space(), D));
+  array<token, 2> evidence(B, D);  // (B, D)
+  for (const index_t known : {-1, 1})
+    for (auto scope : {latent_scope::per_path, latent_scope::per_step}) {
+      std::fill(start.p.begin(), start.p.end(), 0.0);
+      token shown[] = {2, 2, 2};
+      std::fill(evidence.begin(), evidence.end(), -1);
+      if (known >= 0) {
+        shown[known] = 0;
+        for (index_t b = 0; b < B; ++b) evidence(b, known) = 0;
+      }
+      start[start.states.index({shown, D})] = 1;
+      const auto x = sample_first_hitting<double>(
+          process, net, {.batch = B, .dims = D, .seed = 4, .scope = scope, .evidence = evidence}, one);
+      const auto law = laws::law_after_reveals(process, net, start, known >= 0 ? D - 1 : D, scope);
+      laws::check_frequencies("sequences", exact::sample_counts(law.states, x).counts, law.p);
+    }
 }
 
 TEST_CASE("laws: items that are done cost nothing, evidence stays") {

@@ -1,7 +1,8 @@
 // The exact reverse process: with the exact denoiser its law is that of the forward process, whatever the positions share.
+#include <dimix/denoiser/time_independent.hpp>
 #include <dimix/sampler/gillespie.hpp>
 
-#include "laws/sampler.hpp"
+#include "laws/reveal.hpp"
 
 using namespace dimix;
 
@@ -147,6 +148,24 @@ TEST_CASE("laws: positions stay hidden with probability (1 - alpha_s) / (1 - alp
   const double stays = 0.5 / 0.75, ways[] = {1, 4, 6, 4, 1};
   for (int n = 0; n <= 4; ++n) law.push_back(ways[n] * std::pow(stays, n) * std::pow(1 - stays, 4 - n));
   laws::check_frequencies("hidden positions", hidden, law);
+}
+
+TEST_CASE("laws: what a mixture without time has revealed until s, in random order and with one λ") {
+  const forward_process process(absorbing<3>{}, log_linear{0});  // 1 - alpha = t
+  const laws::leaning<weighted_latent<double>> mixture{3, laws::unequal_latent()};
+  const time_independent net(mixture);
+  const index_t B = laws::draws(20000), D = 3;
+  const double stays = 0.4, ways[] = {1, 3, 3, 1};
+  const auto start = exact::prior_law(process, D);
+  exact::joint_law law(start.states);
+  for (index_t k = 0; k <= D; ++k)
+    law.add(ways[k] * std::pow(1 - stays, k) * std::pow(stays, D - k), laws::law_after_reveals(process, net, start, k));
+  array<token, 2> x(B, D);  // (B, D)
+  x.fill(2);
+  array<double, 1> s(B), t(B);  // (B)
+  s.fill(stays), t.fill(1);
+  gillespie<double>(process, net, rng{4}, x.whole(), s, t, laws::ids(B));
+  laws::check_frequencies("x_s", exact::sample_counts(law.states, x).counts, law.p);
 }
 
 TEST_CASE("laws: the same path of an item in any batch, each with its own times") {

@@ -236,6 +236,45 @@ TEST_CASE("laws: positions are hidden again by their share, and their probabilit
                             {0.6 * share(0, d), 1 - 0.6 * share(0, d)});
 }
 
+TEST_CASE("laws: paths of remasking by confidence follow their law") {
+  // rows are the same for every x_t, so that x_t tells with which probability each token was decoded
+  const forward_process process(absorbing<3>{}, log_linear{0});  // 1 - alpha = t
+  const double p[3][2] = {{0.95, 0.05}, {0.5, 0.5}, {0.1, 0.9}};
+  laws::fixed_rows net;
+  for (const auto& row : p) net.log_p.push_back({std::log(row[0]), std::log(row[1]), 0});
+  const index_t D = 3;
+  const time_grid grid{1, 0.45, 0.45, 0.3};  // it stays once, with much to hide
+  exact::joint_law law = exact::prior_law(process, D);
+  for (std::size_t n = 0; n + 1 < grid.size(); ++n) {
+    const double t = grid[n], s = grid[n + 1], sigma = t == 1 ? 0.8 : std::min(0.8, s / (1 - t));
+    exact::joint_law next(law.states);
+    for (index_t i = 0; i < law.size(); ++i) {
+      double total = 0;
+      array<double, 2> rows(D, 3);  // (D, S)
+      for (index_t d = 0; d < D; ++d)
+        if (const token x = law.states.at(i, d); x != 2) total += std::exp(-p[d][x]);
+      for (index_t d = 0; d < D; ++d)
+        if (const token x = law.states.at(i, d); x != 2) {
+          rows(d, 2) = sigma * std::exp(-p[d][x]) / total;
+          rows(d, x) = 1 - rows(d, 2);
+        } else {
+          rows(d, 2) = s / t;
+          for (index_t a = 0; a < 2; ++a) rows(d, a) = (1 - s / t) * p[d][a];
+        }
+      next.add(law[i], exact::product_law(law.states, rows));
+    }
+    law = next;
+  }
+  const index_t B = laws::draws(20000);
+  confident_remasking<double, decltype(process), laws::fixed_rows, remask_cap, laws::tested> steps(process, net,
+                                                                                                   remask_cap(0.8), {}, one);
+  array<token, 2> x(B, D);  // (B, D)
+  x.fill(2);
+  confident_state state{4};
+  walk(steps, state, x.whole(), laws::ids(B), grid, [] {});
+  laws::check_frequencies("x at t = 0.3", exact::sample_counts(law.states, x).counts, law.p);
+}
+
 TEST_CASE("laws: remasking by confidence takes classes and the candidates of the last step") {
   const forward_process process(absorbing<4>{}, log_linear{0});
   struct class_is_state {

@@ -48,6 +48,19 @@ void step_all(Sampler& steps, State& state, array<token, 2>& x, double s, double
   steps.step(state, x.whole(), to, from, ids(x.extent(0)));
 }
 
+/// The exact law after k reveals, one position after another in random order, of a network that does not look at the time. That of paths
+/// without a grid, too, whose times say nothing of where and what they reveal.
+template <class Process, class Net>
+dimix::exact::joint_law law_after_reveals(const Process& process, const Net& net, const dimix::exact::joint_law& start,
+                                          index_t k, dimix::latent_scope scope = dimix::latent_scope::per_path) {
+  if (k == 0) return start;
+  auto steps = dimix::make_reveal_sampler<double>(process, net, dimix::random_order{}, dimix::by_count{1}, dimix::drawn{},
+                                                  {scope}, on(1));
+  dimix::time_grid grid = dimix::uniform_grid(start.states.dims() + 1);
+  grid.resize(static_cast<std::size_t>(k) + 1);
+  return dimix::exact::law_after(steps, start, grid);
+}
+
 /// How often every pair of bits came out, in the order of bit_pairs.
 inline std::vector<double> count_pairs(const array<token, 2>& x) {
   std::vector<double> counts(4);

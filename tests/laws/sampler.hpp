@@ -54,6 +54,36 @@ struct follow_latent {
   }
 };
 
+/// A mixture over any law of one λ; rows depend on λ, on the whole of x_t and on t.
+template <class Law>
+struct leaning {
+  index_t S;
+  Law law;
+
+  index_t outputs() const { return S; }
+  Law latent() const { return law; }
+  template <class Real>
+  void operator()(const dimix::request<Real>& asked, view<Real, 4> raw) const {
+    for (index_t b = 0; b < asked.batch(); ++b) {
+      double seen = static_cast<double>(asked.times(b));
+      for (index_t d = 0; d < asked.dims(); ++d)
+        seen += static_cast<double>(asked.tokens(b, d)) * std::sqrt(static_cast<double>(d + 2));
+      for (index_t m = 0; m < raw.extent(1); ++m)
+        for (index_t d = 0; d < asked.dims(); ++d)
+          for (index_t s = 0; s < S; ++s)
+            raw(b, m, d, s) =
+                static_cast<Real>(2 * std::sin(seen + 1.7 * static_cast<double>(d) + 2.3 * static_cast<double>(s) +
+                                               2 * static_cast<double>(asked.latents(b, m, 0))));
+    }
+  }
+};
+
+/// Three components of λ that are not equally likely.
+inline dimix::weighted_latent<double> unequal_latent() {
+  static const std::vector<double> log_weights{std::log(0.5), std::log(0.3), std::log(0.2)};  // (M)
+  return {{log_weights.data(), 3}};
+}
+
 /// Sequences of two bits, as a table: (4, 2) with probabilities (4).
 struct bit_pairs {
   array<token, 2> sequences;  // (4, 2)

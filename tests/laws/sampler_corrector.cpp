@@ -166,32 +166,73 @@ TEST_CASE("laws: correct draws from the rows of a corrector, whatever the batch"
     const laws::some_net<typename process_type::space_type> net{process.space(), 1.0};
     const index_t S = process.max_states(), B = laws::draws(20000);
     const double t = 0.5, h = 0.3;
-    const auto x = all_pairs(S);                                       // (S^2, 2)
-    const auto rows = corrector_rows(process, net, x, t, h, euler{});  // (S^2, 2, S)
-    laws::sampler<double, process_type, decltype(net), euler> steps(process, net, {}, {}, laws::on(1));
+    const auto x = all_pairs(S);         // (S^2, 2)
     array<double, 1> when(B), noise(B);  // (B)
     when.fill(t), noise.fill(h);
-    for (index_t from : {index_t{1}, S * S - 1}) {
-      array<token, 2> many(B, 2);  // (B, 2)
-      for (index_t b = 0; b < B; ++b) many(b, 0) = x(from, 0), many(b, 1) = x(from, 1);
-      sampler_state state{5, 3};
-      steps.correct(state, many.whole(), when, noise, laws::ids(B));
-      CHECK(state.step == 4);
-      std::vector<double> counts(static_cast<std::size_t>(S * S)), law(counts.size());
-      for (index_t b = 0; b < B; ++b) ++counts[static_cast<std::size_t>(many(b, 0) + S * many(b, 1))];
-      for (index_t i = 0; i < S * S; ++i) law[static_cast<std::size_t>(i)] = rows(from, 0, i % S) * rows(from, 1, i / S);
-      laws::check_frequencies("corrector", counts, law);
-      // one item alone has its tokens
-      array<token, 2> one(1, 2);  // (1, 2)
-      one(0, 0) = x(from, 0), one(0, 1) = x(from, 1);
-      array<double, 1> t_one(1), h_one(1);  // (1)
-      t_one.fill(t), h_one.fill(h);
-      array<std::uint64_t, 1> item(1);  // (1)
-      item(0) = 17;
-      sampler_state again{5, 3};
-      steps.correct(again, one.whole(), t_one, h_one, item);
-      CHECK((one(0, 0) == many(17, 0) && one(0, 1) == many(17, 1)));
-    }
+    const auto check = [&]<class Method>(const Method& method) {
+      const auto rows = corrector_rows(process, net, x, t, h, method);  // (S^2, 2, S)
+      laws::sampler<double, process_type, decltype(net), Method> steps(process, net, {}, method, laws::on(1));
+      for (index_t from : {index_t{1}, S * S - 1}) {
+        array<token, 2> many(B, 2);  // (B, 2)
+        for (index_t b = 0; b < B; ++b) many(b, 0) = x(from, 0), many(b, 1) = x(from, 1);
+        sampler_state state{5, 3};
+        steps.correct(state, many.whole(), when, noise, laws::ids(B));
+        CHECK(state.step == 4);
+        std::vector<double> counts(static_cast<std::size_t>(S * S)), law(counts.size());
+        for (index_t b = 0; b < B; ++b) ++counts[static_cast<std::size_t>(many(b, 0) + S * many(b, 1))];
+        for (index_t i = 0; i < S * S; ++i) law[static_cast<std::size_t>(i)] = rows(from, 0, i % S) * rows(from, 1, i / S);
+        laws::check_frequencies("corrector", counts, law);
+        // one item alone has its tokens
+        array<token, 2> one(1, 2);  // (1, 2)
+        one(0, 0) = x(from, 0), one(0, 1) = x(from, 1);
+        array<double, 1> t_one(1), h_one(1);  // (1)
+        t_one.fill(t), h_one.fill(h);
+        array<std::uint64_t, 1> item(1);  // (1)
+        item(0) = 17;
+        sampler_state again{5, 3};
+        steps.correct(again, one.whole(), t_one, h_one, item);
+        CHECK((one(0, 0) == many(17, 0) && one(0, 1) == many(17, 1)));
+      }
+    };
+    check(euler{});
+    check(euler{.form = jump_form::linear});
+    check(tau_leaping<single_jump>{});
+  });
+}
+
+TEST_CASE("laws: paths of steps and correctors follow the law of both in turn") {
+  for_every_process([](const auto& process) {
+    using process_type = std::decay_t<decltype(process)>;
+    const laws::some_net<typename process_type::space_type> net{process.space(), 1.0};
+    const index_t S = process.max_states(), B = laws::draws(20000);
+    const corrector_options options{.steps = 2, .size = 0.6, .entry_time = 0.7};
+    const time_grid grid{1, 0.7, 0.3, 0};
+    const auto pairs = all_pairs(S);  // (S^2, 2)
+    const auto check = [&]<class Method>(const Method& method) {
+      laws::sampler<double, process_type, decltype(net), Method> steps(process, net, {}, method, laws::on(1));
+      auto law = exact::prior_law(process, 2);
+      array<token, 2> x(B, 2);  // (B, 2)
+      draw_initial(process, rng{8}, laws::ids(B), x.whole());
+      sampler_state state{8, 0};
+      for (std::size_t n = 0; n + 1 < grid.size(); ++n) {
+        const double s = grid[n + 1], t = grid[n];
+        law = exact::push(steps, law, {s, t}, exact::latents_of(steps));
+        if (s > 0 && t <= 0.7) {
+          const auto rows = corrector_rows(process, net, pairs, s, 0.6 * rate(process.schedule(), s) * (t - s), method);
+          for (index_t k = 0; k < 2; ++k) {
+            exact::joint_law next(law.states);
+            for (index_t i = 0; i < S * S; ++i)
+              next.add(law.of(pairs.whole().row(i)), exact::product_law(law.states, rows.whole()[i]));
+            law = next;
+          }
+        }
+        step_and_correct(steps, state, x.whole(), s, t, laws::ids(B), options);
+      }
+      CHECK(state.step == 5);
+      laws::check_frequencies("x_0", exact::sample_counts(law.states, x).counts, law.p);
+    };
+    check(euler{});
+    check(tau_leaping<single_jump>{});
   });
 }
 

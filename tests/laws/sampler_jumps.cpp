@@ -327,6 +327,68 @@ void check_tau_leaping(const Process& process, double s, double t) {
   }
 }
 
+/// A law after jumps that are summed at every position by itself. kernel: of the times of the noise.
+template <class Kernel, class Net>
+exact::joint_law after_summed_jumps(const Kernel& kernel, const Net& net, const exact::joint_law& law, double t,
+                                    const step_noise& noise) {
+  const index_t D = law.states.dims(), S = net.outputs();
+  exact::joint_law next(law.states);
+  array<token, 2> x(1, D);           // (1, D)
+  array<double, 1> when(1);          // (1)
+  array<double, 4> raw(1, 1, D, S);  // (1, 1, D, S)
+  when(0) = t;
+  for (index_t i = 0; i < law.size(); ++i) {
+    law.states.tokens(i, x.whole().row(0));
+    net(request<double>{x, when, laws::no_latents<double>(1), {}, 0}, raw.whole());
+    array<double, 2> rows(D, S);  // (D, S)
+    for (index_t d = 0; d < D; ++d) {
+      const place at{0, d, x(0, d)};
+      const auto row = make_row<double>(serial_group{}, softmax{}, view<const double, 4>(raw).row(0, 0, d), at);
+      const auto rates = reverse_rates(kernel, at, row, noise);
+      std::vector<double> means;
+      for (index_t a = 0; a < S; ++a) means.push_back(std::exp(rates.log_expected(a)));
+      const auto landed = summed_law(at.now, means);
+      std::copy(landed.begin(), landed.end(), rows.whole().row(d).data());
+    }
+    next.add(law[i], exact::product_law(law.states, rows));
+  }
+  return next;
+}
+
+/// Whole paths of two positions, and a corrector step after all but the last step.
+template <class Process>
+void check_summed_paths(const Process& process, const tau_leaping<>& method) {
+  const laws::some_net<typename Process::space_type> net{process.space(), 1.0};
+  laws::sampler<double, Process, decltype(net), tau_leaping<>> steps(process, net, {}, method, laws::on(1));
+  laws::sampler<double, Process, decltype(net)> denoises(process, net, {}, {}, laws::on(1));
+  const index_t B = laws::draws(20000), D = 2;
+  const time_grid grid{1, 0.6, 0.2, 0};
+  const double forth = 0.3;
+  auto law = exact::prior_law(process, D), corrected = law;
+  const auto push = [&](const exact::joint_law& from, double s, double t) {
+    if (s == 0 && method.denoise_last) return exact::push(denoises, from, {s, t}, exact::latents_of(denoises));
+    return after_summed_jumps(process.between(s, t), net, from, t, noise_between(process, s, t, method.clock));
+  };
+  array<token, 2> x(B, D);                // (B, D)
+  array<double, 1> from(B), to(B), h(B);  // (B)
+  h.fill(forth);
+  sampler_state state{9, 0};
+  draw_initial(process, rng{9}, laws::ids(B), x.whole());
+  for (std::size_t n = 0; n + 1 < grid.size(); ++n) {
+    const double s = grid[n + 1], t = grid[n];
+    law = push(law, s, t), corrected = push(corrected, s, t);
+    from.fill(t), to.fill(s);
+    steps.step(state, x.whole(), to, from, laws::ids(B));
+    if (s == 0) continue;
+    corrected =
+        after_summed_jumps(process.between(s, s), net, corrected, s, {forth, forth * alpha(process.schedule(), s), forth});
+    steps.correct(state, x.whole(), to, h, laws::ids(B));
+  }
+  laws::check_frequencies("with correctors", exact::sample_counts(law.states, x).counts, corrected.p);
+  const auto y = sample<double>(process, net, {.batch = B, .dims = D, .seed = 9, .grid = grid}, laws::on(1), method);
+  laws::check_frequencies("tau-leaping", exact::sample_counts(law.states, y).counts, law.p);
+}
+
 }  // namespace
 
 TEST_CASE("laws: tau-leaping draws the clamped convolution of its Poisson laws") {
@@ -334,6 +396,16 @@ TEST_CASE("laws: tau-leaping draws the clamped convolution of its Poisson laws")
   check_tau_leaping(forward_process(ordinal(6), linear{0, 1}), 0.45, 0.5);
   check_tau_leaping(forward_process(birth_death<7>{}, exponential{0.2, 20}), 0.2, 0.9);
   check_tau_leaping(forward_process(tauldr::as_ordered<uniform<5>>{}, linear{0, 4}), 0.3, 0.7);
+}
+
+TEST_CASE("laws: paths of tau-leaping, with correctors or without, follow the law of its steps one after another") {
+  const auto check = [](const auto& process) {
+    check_summed_paths(process, {});
+    check_summed_paths(process, {.clock = jump_clock::frozen_rate});
+    check_summed_paths(process, {.denoise_last = false});
+  };
+  check(forward_process(ordinal(3, {.rate_sigma = 1.5, .target_sigma = 5}), linear{0, 2}));
+  check(forward_process(birth_death<3>{}, exponential{0.2, 20}));  // no constant rate: the clocks differ
 }
 
 TEST_CASE("laws: landing sums jumps and stays inside") {
