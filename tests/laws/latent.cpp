@@ -89,11 +89,12 @@ TEST_CASE("laws: a finite law is enumerated exactly, in float too") {
 TEST_CASE("laws: no stratum is left by rounding, however many there are") {
   const auto check = [](auto real, index_t M) {
     using Real = decltype(real);
-    array<Real, 3> out(40, M, 2);  // (B, M, L)
-    draw_latents(uniform_latent{2}, latent_draws::stratified, rng{3}, laws::item_ids(40), 0, out.whole());
+    const index_t B = sanitized ? 5 : 40;
+    array<Real, 3> out(B, M, 2);  // (B, M, L)
+    draw_latents(uniform_latent{2}, latent_draws::stratified, rng{3}, laws::item_ids(B), 0, out.whole());
     const auto count = static_cast<double>(M);
     index_t outside = 0;
-    for (index_t b = 0; b < 40; ++b) {
+    for (index_t b = 0; b < B; ++b) {
       std::vector<double> second;
       for (index_t m = 0; m < M; ++m) {
         const auto u = static_cast<double>(out(b, m, 0)), stratum = static_cast<double>(m);
