@@ -369,15 +369,15 @@ template <class Real, int W>
   return {lane_steps<Real, W>::times_two_to(of.n, (constants::exp_beside_tangent(of.r) * of.r + Real(1)) * of.r + Real(1))};
 }
 
-/// e^x - 1 = 2^n [(e^r - 1) + (1 - 2^-n)]. Below -40 it is -1 in any Real.
+/// e^x - 1 = 2^n [(r + (1 - 2^-n)) + (e^r - 1 - r)]: of the inner sum nothing is lost where it is small. Below -40 it is -1 in any Real.
 template <class Real, int W>
 lanes<Real, W> expm1(lanes<Real, W> x) {
   using constants = lane_constants<Real>;
   using steps = lane_steps<Real, W>;
   const exponent_parts<Real, W> of(smaller(larger(x, {Real(-40)}), {constants::highest}).each);
   const auto one = Real(1) - typename lanes<Real, W>::numbers{};
-  const auto of_r = of.r + of.r * of.r * constants::exp_beside_tangent(of.r);
-  return {steps::times_two_to(of.n, of_r + (one - steps::times_two_to(-of.n, one)))};
+  const auto beside = of.r * of.r * constants::exp_beside_tangent(of.r);
+  return {steps::times_two_to(of.n, (of.r + (one - steps::times_two_to(-of.n, one))) + beside)};
 }
 
 template <class Real, int W>
