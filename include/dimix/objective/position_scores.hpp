@@ -39,7 +39,7 @@ struct weighed_row {
   template <class Group, class Write>
   DIMIX_HD void backward(const Group& group, view<Real, 1> slope, const Write& write) const {
     backward_with(
-        row, group, slope.extent(0), [slope](auto s) { return read<Real>(slope, s); }, [this](auto s) { return prob(s); },
+        row, group, slope.extent(0), [slope](auto s) { return read<Real>(slope, s); }, [this](auto s) { return this->prob(s); },
         write);
   }
 };
