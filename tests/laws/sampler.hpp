@@ -14,6 +14,15 @@ namespace laws {
 template <class Real, class Process, class Net, class Method = dimix::ancestral>
 using sampler = dimix::sampler<Real, Process, Net, Method, tested>;
 
+/// A number that tells the whole of x_t, and t.
+template <class Real>
+double seen_of(const dimix::request<Real>& asked, index_t b) {
+  double seen = static_cast<double>(asked.times(b));
+  for (index_t d = 0; d < asked.dims(); ++d)
+    seen += static_cast<double>(asked.tokens(b, d)) * std::sqrt(static_cast<double>(d + 2));
+  return seen;
+}
+
 /// A factorized denoiser whose rows depend on the whole of x_t and on t; states that a position does not have are impossible.
 template <class Space>
 struct some_net {
@@ -24,9 +33,7 @@ struct some_net {
   template <class Real>
   void operator()(const dimix::request<Real>& asked, view<Real, 4> raw) const {
     for (index_t b = 0; b < asked.batch(); ++b) {
-      double seen = static_cast<double>(asked.times(b));
-      for (index_t d = 0; d < asked.dims(); ++d)
-        seen += static_cast<double>(asked.tokens(b, d)) * std::sqrt(static_cast<double>(d + 2));
+      const double seen = seen_of(asked, b);
       for (index_t m = 0; m < raw.extent(1); ++m)
         for (index_t d = 0; d < asked.dims(); ++d)
           for (index_t s = 0; s < raw.extent(3); ++s)
@@ -65,9 +72,7 @@ struct leaning {
   template <class Real>
   void operator()(const dimix::request<Real>& asked, view<Real, 4> raw) const {
     for (index_t b = 0; b < asked.batch(); ++b) {
-      double seen = static_cast<double>(asked.times(b));
-      for (index_t d = 0; d < asked.dims(); ++d)
-        seen += static_cast<double>(asked.tokens(b, d)) * std::sqrt(static_cast<double>(d + 2));
+      const double seen = seen_of(asked, b);
       for (index_t m = 0; m < raw.extent(1); ++m)
         for (index_t d = 0; d < asked.dims(); ++d)
           for (index_t s = 0; s < S; ++s)
