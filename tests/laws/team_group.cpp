@@ -288,8 +288,8 @@ TEST_CASE("laws: objectives by teams, in memory that the host does not see, with
   laws::for_each_team([](const auto& team) { check_heads<double>(team, 1e-12); });
 }
 
-TEST_CASE("laws: the same in float, by a block" * doctest::skip(laws::fibres_are_watched)) {
-  check_heads<float>(laws::emulated<team::block>(), 2e-5);
+TEST_CASE("laws: the same in float" * doctest::skip(laws::fibres_are_watched)) {
+  laws::for_each_team([](const auto& team) { check_heads<float>(team, 2e-5); });
 }
 
 TEST_CASE("laws: the functions of the marginalisation by teams" * doctest::skip(laws::fibres_are_watched)) {

@@ -97,6 +97,7 @@ TEST_CASE("linear head: objectives are those of explicit logits, softmax") {
   const head_case<double, softmax> at(softmax{}, 2, 3, 4, 37, 6, 2);
   check_alone(at, 1e-13);
   check_together(at, 1e-13);
+  check_together(head_case<float, softmax>(softmax{}, 2, 3, 4, 37, 6, 2), 4e-6);
 }
 
 TEST_CASE("linear head: objectives are those of explicit logits, subs: what is certain is skipped") {
