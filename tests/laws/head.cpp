@@ -100,6 +100,26 @@ void check_stepped(const Head& head, const Process& process, index_t d = 0) {
 
 }  // namespace
 
+TEST_CASE_TEMPLATE("laws: a row draws what its log-probabilities draw, long ones too", Real, float, double) {
+  const vector_group<Real> group;
+  for (index_t S : {67, 1023, 1024, 5000}) {
+    array<Real, 1> raw(S);  // (S)
+    laws::fill_noise(raw, 3, 4);
+    const view<const Real, 1> given = raw;
+    const auto mask = static_cast<token>(S - 1);
+    const auto check = [&](const auto& row) {
+      for (std::uint64_t item = 0; item < 50; ++item) {
+        const auto bits = rng{5}(purpose::denoise, item, 0, 0, 0);
+        const token drawn = draw_categorical(
+            group, S, [&](auto s) { return row.log_prob(s); }, bits);
+        CHECK(draw_row(group, row, S, bits) == drawn);
+      }
+    };
+    check(make_row<Real>(group, softmax{}, given, {0, 0, 0}));
+    check(make_row<Real>(group, subs{mask}, given, {0, 0, mask}));
+  }
+}
+
 TEST_CASE_TEMPLATE("laws: heads pushed to x_s", Real, float, double) {
   check_stepped<Real>(subs{4}, forward_process(absorbing<5>{}, log_linear{}));
   check_stepped<Real>(softmax{}, forward_process(absorbing<5>{}, log_linear{0}));

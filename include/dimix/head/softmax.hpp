@@ -96,6 +96,11 @@ struct softmax_row {
   DIMIX_HD auto log_prob(At s) const {
     return read<Real>(raw, s) - log_normaliser;
   }
+  /// Asks for what a walk along the row reads half a page later: hardware that runs ahead of a walk stops at a page's end.
+  template <class Group, class At>
+  DIMIX_HD void expect(const Group& group, At s) const {
+    dimix::expect(group, raw, offset_by(s, 512));
+  }
 
   template <class Group, class Slope, class Write>
   DIMIX_HD void backward(const Group& group, index_t S, const Slope& slope, const Write& write) const {

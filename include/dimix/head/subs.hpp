@@ -23,6 +23,10 @@ struct subs_row {
     if (now != mask) return select(equals<Real>(s, now), number(Real(0)), number(excluded));
     return masked.log_prob(s) + select(equals<Real>(s, mask), number(excluded), number(Real(0)));
   }
+  template <class Group, class At>
+  DIMIX_HD void expect(const Group& group, At s) const {
+    masked.expect(group, s);
+  }
 
   template <class Group, class Slope, class Write>
   DIMIX_HD void backward(const Group& group, index_t S, const Slope& slope, const Write& write) const {
