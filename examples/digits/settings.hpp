@@ -20,7 +20,7 @@ struct settings {
   std::string features = DIMIX_EXAMPLE_DATA "/digits/features.safetensors";
   index_t levels = 0, pool = 1;
   std::string process = "absorbing", head, schedule = "log_linear", latent = "categorical";
-  index_t components = 64;
+  index_t components = 128;
   bool classes = false;                // whether networks are asked for a class
   std::vector<double> guidance = {0};  // weights w
   std::string sampler = "ancestral";
