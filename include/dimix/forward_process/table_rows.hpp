@@ -36,7 +36,7 @@ struct table_row {
   template <class Group>
   token draw(const Group& group, index_t S, random_block bits) const {
     return draw_by_weight(
-        group, S, [this](auto a) { return prob(a); }, bits);
+        group, S, [this](auto a) { return this->prob(a); }, bits);
   }
 };
 
