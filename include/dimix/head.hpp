@@ -15,6 +15,7 @@
 // optional, and said in head/concept.hpp:
 //   h.template unobserved<Real>(at)     the state of a row whose log_prob is right up to a constant, without a reduction: for draws
 //   row.prob(s)                       p(s), where it costs less than the exponential of log p(s)
+//   row.expect(group, s)              asks for what a walk along a long row reads soon after s
 //   row.backward_by_prob(group, S, slope, write)   backward with slopes made of p, slope(s, p), where p comes with what it evaluates
 //   h.template observe_positions<Real>(group, raw (n, outputs), x_t (n), states (n))   observe of neighbours, side by side in lanes
 //   using over = heads<Inner>         the heads that a head is over; what follows is theirs too

@@ -119,6 +119,10 @@ concept draws_unobserved = requires(const H h, place at) {
   { h.template unobserved<Real>(at) } -> std::same_as<typename H::template state<Real>>;
 };
 
+/// A row that can ask for what a walk along it by lanes reads soon after s. Optional.
+template <class Row, class Group>
+concept asks_ahead = requires(const Row row, const Group group, typename Group::lanes_of_indices s) { row.expect(group, s); };
+
 /// A head over others names them once: using over = heads<Inner>. What is said of them below is then said of it.
 template <class... Heads>
 struct heads {};

@@ -21,11 +21,11 @@ DIMIX_HD auto make_unnormalised_row(const Group& group, const Head& head, view<c
     return make_row<Real>(group, head, raw, at);
 }
 
-/// A draw from anything with log_prob(s), normalised or not; -1 where no state has a positive probability. What a long row reads soon is asked
-/// for, where it can say so.
+/// A draw from anything with log_prob(s), normalised or not; -1 where no state has a positive probability. From 1024 states on,
+/// a row is asked for ahead of the walk, if it can.
 template <class Group, class Law>
 DIMIX_HD token draw_law(const Group& group, const Law& law, index_t S, random_block bits) {
-  if constexpr (requires(typename Group::lanes_of_indices s) { law.expect(group, s); })
+  if constexpr (asks_ahead<Law, Group>)
     if (S >= 1024)
       return draw_categorical(
           group, S,
