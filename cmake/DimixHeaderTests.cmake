@@ -1,14 +1,15 @@
 # Every public header compiles on its own and twice in one file, under macros that other libraries are known to define, and can
 # be included by several files of one program.
 #
-#   dimix_header_tests()   headers_link_twice: one file per .hpp, and one that includes them all
+#   dimix_header_tests()   headers_link_twice: every .hpp in a file before which nothing hides what it forgot, and one that includes them all
 #                          headers_link_twice_cuda (with a CUDA compiler): two files that include all .hpp of the core and all .cuh.
 #                          That each of these compiles alone g++ has shown, and nvcc takes two seconds for any file.
 #
 # A header whose function lacks `inline` is then a duplicate definition when the objects are linked.
 #
-# Most of what a header compiles is what it includes, so it finds the largest of a few bases among that precompiled. Nothing is hidden: what a
-# base holds the header would have read anyway, and whether that stands alone and is free of the macros its own files have shown, by induction.
+# Most of what a header compiles is what it includes, so it finds the largest of a few bases among that precompiled, and a file goes on with a
+# header that includes the one before it. Nothing is hidden: what a header finds included it would have read anyway, and whether that stands
+# alone and is free of the macros has been shown before, by induction.
 
 # Folders that are for the host by nature: Eigen, JSON and files.
 set(DIMIX_HOST_ONLY_FOLDERS nn io)
@@ -56,8 +57,10 @@ function(dimix_read_by header variable)
 endfunction()
 
 set(dimix_poison "")
+set(dimix_antidote "")
 foreach(name IN LISTS dimix_poisoned)
   string(APPEND dimix_poison "#define ${name} \"a header uses the name ${name}, a macro in other libraries\"\n")
+  string(APPEND dimix_antidote "#undef ${name}\n")
 endforeach()
 
 # A file that includes every header in ARGN once more, and is the main of their program.
@@ -79,31 +82,61 @@ function(dimix_link_header_test target)  # libraries in ARGN
   endforeach()
 endfunction()
 
-function(dimix_header_program target)  # headers in ARGN, relative to include/
-  set(folder "${CMAKE_CURRENT_BINARY_DIR}/${target}_sources")
-  # Another #include may be another base.
-  list(TRANSFORM ARGN PREPEND "${PROJECT_SOURCE_DIR}/include/" OUTPUT_VARIABLE files)
-  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${files})
-  foreach(base IN LISTS dimix_header_bases)
-    dimix_read_by(${base} read_by_${base})
-  endforeach()
+# A file that includes the headers in ARGN, each twice and poisoned; every one includes those before it.
+function(dimix_write_chain file)
+  set(text "")
   foreach(header IN LISTS ARGN)
     dimix_read_by(${header} read)
-    set(best "")
-    foreach(base IN LISTS dimix_header_bases)
-      if(best STREQUAL "" AND base IN_LIST read AND NOT header IN_LIST read_by_${base})
-        set(best ${base})
-      endif()
-    endforeach()
     set(before "")
     foreach(name IN LISTS dimix_before_poison)
       if(name IN_LIST read)
         dimix_include_where_found(before ${name})
       endif()
     endforeach()
-    string(REGEX REPLACE "[/.]" "_" name "${header}")
-    dimix_write_if_new("${folder}/${name}.cpp" "${before}${dimix_poison}#include <${header}>\n#include <${header}>\n")
-    list(APPEND sources_on_${best} "${folder}/${name}.cpp")
+    string(APPEND text "${before}${dimix_poison}#include <${header}>\n#include <${header}>\n${dimix_antidote}")
+  endforeach()
+  dimix_write_if_new("${file}" "${text}")
+endfunction()
+
+function(dimix_header_program target)  # headers in ARGN, relative to include/
+  set(folder "${CMAKE_CURRENT_BINARY_DIR}/${target}_sources")
+  # Another #include may be another base.
+  list(TRANSFORM ARGN PREPEND "${PROJECT_SOURCE_DIR}/include/" OUTPUT_VARIABLE files)
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${files})
+  foreach(header IN LISTS dimix_header_bases ARGN)
+    dimix_read_by(${header} read_by_${header})
+  endforeach()
+  foreach(header IN LISTS ARGN)
+    set(best "")
+    foreach(base IN LISTS dimix_header_bases)
+      if(best STREQUAL "" AND base IN_LIST read_by_${header} AND NOT header IN_LIST read_by_${base})
+        set(best ${base})
+      endif()
+    endforeach()
+    list(LENGTH read_by_${header} size)
+    math(EXPR size "10000 + ${size}")
+    list(APPEND on_${best} "${size} ${header}")
+  endforeach()
+
+  foreach(base IN LISTS dimix_header_bases ITEMS "")
+    set(left ${on_${base}})
+    list(SORT left ORDER DESCENDING)  # what reads most first
+    list(TRANSFORM left REPLACE "^[0-9]+ " "")
+    while(left)
+      list(POP_FRONT left first)
+      set(chain ${first})
+      foreach(header IN LISTS left)
+        if(header IN_LIST read_by_${first})
+          list(PREPEND chain ${header})
+          set(first ${header})
+        endif()
+      endforeach()
+      list(REMOVE_ITEM left ${chain})
+      list(GET chain -1 last)
+      string(REGEX REPLACE "[/.]" "_" name "${last}")
+      dimix_write_chain("${folder}/${name}.cpp" ${chain})
+      list(APPEND sources_on_${base} "${folder}/${name}.cpp")
+    endwhile()
   endforeach()
 
   dimix_write_all("${folder}/all.cpp" ${ARGN})
