@@ -6,8 +6,8 @@
 //   sum/raw         the step as it is written with tables of every item: three (B, S, S) from the cached laws, then plain loops over
 //                   x_0, the row and a draw from its running sum
 //   gemm            Eigen's product of (B D, S) with (S, S), one thread; its rate is what the sums are held against
-// items: positions. flops: 2 B D S^2 a second; of_gemm: that over the rate of gemm at the same shape, with as many threads, which ran
-// before (of one thread, times the threads).
+// items: positions. The floor of the sums has their B D S^2 multiply-adds at the rate of gemm at the same shape, which ran before (of one
+// thread, times the threads).
 #include <dimix/sampler.hpp>
 #include <dimix/state_space/ordinal.hpp>
 
@@ -48,7 +48,7 @@ struct problem {
   sampler_type<dimix::ancestral> drawing;
   sampler_type<dimix::analytic> summing;
   std::vector<float> raw, tables;  // (B, D, S), (3, B, S, S)
-  double raw_seconds = 0, gemm_flops = 0;
+  double raw_seconds = 0, gemm_rate = 0;
 
   explicit problem(const bench::shape& shape)
       : of(shape),
@@ -77,9 +77,14 @@ struct problem {
     for (index_t b = 0; b < B; ++b) items(b) = static_cast<std::uint64_t>(b);
   }
 
-  double flops() const { return 2.0 * static_cast<double>(B * D) * static_cast<double>(S * S); }
-  /// The logits copied and read once.
-  double bytes() const { return 3.0 * static_cast<double>(B * D * S) * sizeof(float); }
+  double multiply_adds() const { return static_cast<double>(B * D) * static_cast<double>(S * S); }
+  /// The logits copied and read once; sums are part of it where gemm has run.
+  bench::work least(bool sums) const {
+    return {.items = static_cast<double>(x.size()),
+            .bytes = 3.0 * static_cast<double>(B * D * S) * sizeof(float),
+            .multiply_adds = sums && gemm_rate > 0 ? multiply_adds() : 0,
+            .gemm_rate = gemm_rate * threads};
+  }
 
   template <class Method>
   void step(sampler_type<Method>& sampler) {
@@ -146,31 +151,23 @@ struct problem {
   }
 };
 
-void report_sum(benchmark::State& state, const problem& p, double seconds) {
-  state.counters["flops"] = benchmark::Counter(p.flops(), benchmark::Counter::kIsIterationInvariantRate);
-  if (p.gemm_flops > 0) state.counters["of_gemm"] = p.flops() / seconds / (p.gemm_flops * p.threads);
-}
-
 void gemm(benchmark::State& state, const bench::shape& shape) {
   auto& p = bench::problem_at<problem>(shape);
   if (const std::string wrong = p.compare(); !wrong.empty()) return state.SkipWithError(wrong.c_str());
-  const double seconds = bench::run_timed(state, [&] { p.gemm(); });
-  p.gemm_flops = p.flops() / seconds;
-  report_sum(state, p, seconds);
+  p.gemm_rate = p.multiply_adds() / bench::run_timed(state, [&] { p.gemm(); });
+  state.counters["gemm_gflops"] = 2e-9 * p.gemm_rate;
 }
 void raw_sum(benchmark::State& state, const bench::shape& shape) {
   auto& p = bench::problem_at<problem>(shape);
   p.raw_seconds = bench::run_timed(state, [&] { p.step_by_hand(); });
-  bench::report(state, p.raw_seconds, p.bytes(), static_cast<double>(p.x.size()), p.threads);
-  report_sum(state, p, p.raw_seconds);
+  bench::report(state, p.raw_seconds, p.least(true), p.threads);
 }
 template <class Once>
 void library(benchmark::State& state, const bench::shape& shape, bool sums, const Once& once) {
   auto& p = bench::problem_at<problem>(shape);
   const double seconds = bench::run_timed(state, [&] { once(p); });
-  bench::report(state, seconds, p.bytes(), static_cast<double>(p.x.size()), p.threads);
+  bench::report(state, seconds, p.least(sums), p.threads);
   bench::report_against(state, seconds, p.raw_seconds);
-  if (sums) report_sum(state, p, seconds);
 }
 void draw(benchmark::State& state, const bench::shape& shape) {
   library(state, shape, false, [](problem& p) { p.step(p.drawing); });

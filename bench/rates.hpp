@@ -1,5 +1,5 @@
 // What this machine can do, measured in the run that reports it with as many threads as the benchmark that is compared: bytes copied and
-// read. Exponentials are in transcendentals.hpp, multiply-adds in gemm.hpp.
+// read. Exponentials are in transcendentals.hpp; matrix products are timed at the sizes of the benchmark that needs them.
 //
 // Environment:
 //   DIMIX_BENCH_COPY_MB  megabytes of each of the two arrays of the copy; twice the last-level cache when it is not set

@@ -154,16 +154,17 @@ struct problem {
     bench::fill_tokens(x_t, masked ? S - 1 : S, 2);
     s.fill(time_s);
     t.fill(time_t);
-    index_t read = B * D;
+    double read = static_cast<double>(B * D);  // rows
     if constexpr (masked) {
-      read = 0;
+      index_t hidden = 0;
       for (index_t i = 0; i < x_t.size(); ++i) {
         if (i % 4 != 0) x_t.data()[i] = process.space().mask();
-        read += x_t.data()[i] == process.space().mask();
+        hidden += x_t.data()[i] == process.space().mask();
       }
+      read = static_cast<double>(hidden) * (time_t - time_s) / time_t;  // those that are revealed
     }
-    // The copy of the logits, and every row that is not certain read once.
-    bytes = static_cast<double>((2 * B * D + read) * S) * sizeof(float);
+    // The copy of the logits, and every row of which something is drawn read once.
+    bytes = (2 * static_cast<double>(B * D) + read) * static_cast<double>(S) * sizeof(float);
     disagreement = compare();
   }
 

@@ -167,7 +167,7 @@ struct work {
   double items = 0;
   double bytes = 0;  // of all sweeps that are needed, read and written
   double exponentials = 0, logarithms = 0;
-  double multiply_adds = 0;  // with their rate at the sizes in question, of gemm_rate()
+  double multiply_adds = 0;  // with their rate at the sizes in question
   double gemm_rate = 0;
 
   double transcendental_seconds(int threads) const {
