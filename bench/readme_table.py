@@ -98,7 +98,8 @@ def table():
         model = f" (family and model {about['family_and_model']})" if about.get("family_and_model") else ""
         lines += [f"{about['processor']}{model}, {about['cores']} cores, {about['compiler']}; "
                   + ", ".join(f"{name} {version}" for name, version in versions.items())
-                  + f". {result['date']}, commit {result['commit'][:10]}, `{result['command']}`.", "",
+                  + f". {result['date']}, commit {result['commit'][:10]}, `{result['command']}`"
+                  + (f"; {result['note']}." if "note" in result else "."), "",
                   "| task | shape | threads | dimix | over its floor | peer | peer's time | ratio | ratio at the floor |", "|---|---|---|---|---|---|---|---|---|"]
         lines += list(rows_of(result)) + [""]
         bounds = list(bounds_of(result))
