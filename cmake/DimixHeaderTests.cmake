@@ -1,7 +1,7 @@
 # Every public header compiles on its own and twice in one file, under macros that other libraries are known to define, and can
 # be included by several files of one program.
 #
-#   dimix_header_tests()   headers_link_twice: every .hpp in a file before which nothing hides what it forgot, and one that includes them all
+#   dimix_header_tests()   headers_link_twice: files that each include a chain of .hpp, and one that includes them all
 #                          headers_link_twice_cuda (with a CUDA compiler): two files that include all .hpp of the core and all .cuh.
 #                          That each of these compiles alone g++ has shown, and nvcc takes two seconds for any file.
 #
@@ -82,14 +82,14 @@ function(dimix_link_header_test target)  # libraries in ARGN
   endforeach()
 endfunction()
 
-# A file that includes the headers in ARGN, each twice and poisoned; every one includes those before it.
+# A file that includes the headers in ARGN, each twice and poisoned; every one includes those before it. What a header reads is the caller's
+# read_by_HEADER.
 function(dimix_write_chain file)
   set(text "")
   foreach(header IN LISTS ARGN)
-    dimix_read_by(${header} read)
     set(before "")
     foreach(name IN LISTS dimix_before_poison)
-      if(name IN_LIST read)
+      if(name IN_LIST read_by_${header})
         dimix_include_where_found(before ${name})
       endif()
     endforeach()
@@ -98,12 +98,12 @@ function(dimix_write_chain file)
   dimix_write_if_new("${file}" "${text}")
 endfunction()
 
-function(dimix_header_program target)  # headers in ARGN, relative to include/
+function(dimix_header_program target)  # headers in ARGN, relative to include/; the bases are among them
   set(folder "${CMAKE_CURRENT_BINARY_DIR}/${target}_sources")
   # Another #include may be another base.
   list(TRANSFORM ARGN PREPEND "${PROJECT_SOURCE_DIR}/include/" OUTPUT_VARIABLE files)
   set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${files})
-  foreach(header IN LISTS dimix_header_bases ARGN)
+  foreach(header IN LISTS ARGN)
     dimix_read_by(${header} read_by_${header})
   endforeach()
   foreach(header IN LISTS ARGN)
@@ -114,13 +114,12 @@ function(dimix_header_program target)  # headers in ARGN, relative to include/
       endif()
     endforeach()
     list(LENGTH read_by_${header} size)
-    math(EXPR size "10000 + ${size}")
     list(APPEND on_${best} "${size} ${header}")
   endforeach()
 
   foreach(base IN LISTS dimix_header_bases ITEMS "")
     set(left ${on_${base}})
-    list(SORT left ORDER DESCENDING)  # what reads most first
+    list(SORT left COMPARE NATURAL ORDER DESCENDING)  # what reads most first
     list(TRANSFORM left REPLACE "^[0-9]+ " "")
     while(left)
       list(POP_FRONT left first)
